@@ -1,0 +1,75 @@
+"""``/assistants``: create, list, retrieve, modify, delete."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from openai.types.beta import Assistant, AssistantDeleted
+from pydantic import Field
+
+from assistants_server.api import fields, resources
+from assistants_server.api.context import TheStore, now
+from assistants_server.api.lists import ListPage, Paging
+from assistants_server.store import new_id
+
+router = APIRouter(prefix="/assistants")
+
+
+class ModifyAssistant(fields.Body):
+    model: Annotated[str, Field(min_length=1)] = "unset"
+    name: fields.Name | None = None
+    description: fields.Description | None = None
+    instructions: fields.Instructions | None = None
+    tools: fields.Tools = []
+    tool_resources: fields.ToolResources | None = None
+    metadata: fields.Metadata | None = None
+    temperature: fields.Temperature | None = None
+    top_p: fields.TopP | None = None
+    response_format: fields.ResponseFormat | None = None
+    reasoning_effort: fields.Effort | None = None
+
+
+class CreateAssistant(ModifyAssistant):
+    model: Annotated[str, Field(min_length=1)]
+
+
+@router.post("")
+async def create(body: CreateAssistant, store: TheStore) -> Assistant:
+    resources.check(store, body.tool_resources)
+    defaults = {"tools": [], "metadata": {}, "response_format": "auto"}
+    assistant = Assistant.model_validate(
+        {
+            "id": new_id("asst_"),
+            "object": "assistant",
+            "created_at": now(),
+            **defaults,
+            **body.given(),
+        }
+    )
+    store.insert(assistant)
+    return assistant
+
+
+@router.get("")
+async def list_all(cursor: Paging, store: TheStore) -> ListPage[Assistant]:
+    return ListPage[Assistant].of(store.page(Assistant, **cursor.model_dump()))
+
+
+@router.get("/{assistant_id}")
+async def retrieve(assistant_id: str, store: TheStore) -> Assistant:
+    return store.get(Assistant, assistant_id)
+
+
+@router.post("/{assistant_id}")
+async def modify(assistant_id: str, body: ModifyAssistant, store: TheStore) -> Assistant:
+    resources.check(store, body.tool_resources)
+    with store.transaction():
+        before = store.get(Assistant, assistant_id)
+        after = Assistant.model_validate({**before.model_dump(by_alias=True), **body.given()})
+        store.update(after)
+    return after
+
+
+@router.delete("/{assistant_id}")
+async def delete(assistant_id: str, store: TheStore) -> AssistantDeleted:
+    store.delete(Assistant, assistant_id)
+    return AssistantDeleted(id=assistant_id, deleted=True, object="assistant.deleted")

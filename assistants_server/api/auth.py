@@ -1,0 +1,40 @@
+"""Lets in whoever has the token, before any of the body is read."""
+
+import secrets
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from assistants_server.api.errors import ApiError
+
+
+class RequireToken:
+    """ASGI middleware that answers 401 unless ``Authorization: Bearer <token>`` is right."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self.app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            header = Headers(scope=scope).get("authorization", "")
+            scheme, _, given = header.partition(" ")
+            if scheme.lower() != "bearer" or not secrets.compare_digest(
+                given.strip().encode(), self._token
+            ):
+                refusal = ApiError(401, _reason(given), code="invalid_api_key")
+                await refusal.response()(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def _reason(given: str) -> str:
+    if not given:
+        return (
+            "You sent no token. Send the one that this server printed when it started, in the "
+            "header Authorization: Bearer TOKEN (with an OpenAI client: OPENAI_API_KEY)."
+        )
+    return (
+        "Incorrect token. This server makes a new one at every start; use the one that it "
+        "printed this time."
+    )

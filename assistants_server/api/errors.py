@@ -1,0 +1,63 @@
+"""Errors in OpenAI's shape: ``{"error": {"message", "type", "param", "code"}}``."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from assistants_server.api.validation import explain
+from assistants_server.store import NotFound
+
+
+class ApiError(Exception):
+    """Raise it anywhere below an endpoint to answer with that status and message."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        type: str = "invalid_request_error",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"message": message, "type": type, "param": param, "code": code}}
+
+    def response(self) -> JSONResponse:
+        return JSONResponse(self.body, self.status)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every failure in OpenAI's shape."""
+
+    @app.exception_handler(ApiError)
+    async def known(request: Request, error: ApiError) -> JSONResponse:
+        return error.response()
+
+    @app.exception_handler(NotFound)
+    async def not_found(request: Request, error: NotFound) -> JSONResponse:
+        return ApiError(404, str(error)).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        message, param, code = explain(error.errors(), error.body)
+        return ApiError(400, message, param=param, code=code).response()
+
+    @app.exception_handler(HTTPException)
+    async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:
+        url = f"{request.method} {request.url.path}"
+        messages = {
+            404: f"Invalid URL ({url}). This server speaks /v1/assistants, /v1/threads and /v1/files.",
+            405: f"Invalid method for URL ({url}).",
+        }
+        return ApiError(
+            error.status_code, messages.get(error.status_code, str(error.detail))
+        ).response()
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        return ApiError(
+            500, "The server had an error; its log says more.", type="server_error"
+        ).response()

@@ -1,0 +1,128 @@
+"""The parts that several request bodies share, with the limits of OpenAI's description."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Body(BaseModel):
+    """A request body: an unknown parameter is refused, and ``"5"`` is not a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    def given(self) -> dict[str, Any]:
+        """Return what the caller sent, and nothing that was filled in for them."""
+        return self.model_dump(exclude_unset=True, by_alias=True)
+
+
+Metadata = Annotated[
+    dict[
+        Annotated[str, Field(max_length=64)],
+        Annotated[str, Field(max_length=512)],
+    ],
+    Field(max_length=16),
+]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+TopP = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(max_length=256)]
+Description = Annotated[str, Field(max_length=512)]
+Instructions = Annotated[str, Field(max_length=256_000)]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+
+
+class CodeInterpreter(Body):
+    type: Literal["code_interpreter"]
+
+
+class RankingOptions(Body):
+    ranker: Literal["auto", "default_2024_08_21"] | None = None
+    score_threshold: Annotated[float, Field(ge=0, le=1)]
+
+
+class FileSearchOptions(Body):
+    max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
+    ranking_options: RankingOptions | None = None
+
+
+class FileSearch(Body):
+    type: Literal["file_search"]
+    file_search: FileSearchOptions | None = None
+
+
+class FunctionDefinition(Body):
+    name: FunctionName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Function(Body):
+    type: Literal["function"]
+    function: FunctionDefinition
+
+
+Tool = Annotated[CodeInterpreter | FileSearch | Function, Field(discriminator="type")]
+Tools = Annotated[list[Tool], Field(max_length=128)]
+
+
+class CodeInterpreterResources(Body):
+    file_ids: Annotated[list[str], Field(max_length=20)] = []
+
+
+class FileSearchResources(Body):
+    vector_store_ids: Annotated[list[str], Field(max_length=1)] = []
+
+
+class ToolResources(Body):
+    code_interpreter: CodeInterpreterResources | None = None
+    file_search: FileSearchResources | None = None
+
+
+class TextFormat(Body):
+    type: Literal["text"]
+
+
+class JsonObjectFormat(Body):
+    type: Literal["json_object"]
+
+
+class JsonSchema(Body):
+    name: FunctionName
+    description: str | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+
+class JsonSchemaFormat(Body):
+    type: Literal["json_schema"]
+    json_schema: JsonSchema
+
+
+ResponseFormat = (
+    Literal["auto"]
+    | Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
+)
+
+
+class NamedFunction(Body):
+    name: str
+
+
+class NamedToolChoice(Body):
+    type: Literal["function", "code_interpreter", "file_search"]
+    function: NamedFunction | None = None
+
+
+ToolChoice = Literal["none", "auto", "required"] | NamedToolChoice
+
+
+class TruncationStrategy(Body):
+    type: Literal["auto", "last_messages"]
+    last_messages: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "TruncationStrategy":
+        if self.type == "last_messages" and self.last_messages is None:
+            raise ValueError("type 'last_messages' needs the number of messages in last_messages")
+        return self

@@ -1,0 +1,79 @@
+"""Refuses a body that is too large, before it fills memory or disk."""
+
+from contextlib import suppress
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assistants_server.api.errors import ApiError
+
+MEGABYTE = 1024 * 1024
+UPLOAD_LIMIT = 513 * MEGABYTE  # OpenAI's 512 MB for one file, and the form around it
+JSON_LIMIT = 16 * MEGABYTE
+
+
+class LimitBody:
+    """ASGI middleware that answers 413 to a body beyond the limit.
+
+    The rest of it is read and thrown away, so that the client, which is still sending, gets to
+    read the answer.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        upload = headers.get("content-type", "").startswith("multipart/form-data")
+        limit = UPLOAD_LIMIT if upload else JSON_LIMIT
+        body = _CountedBody(receive, limit, int(headers.get("content-length") or 0))
+
+        async def send_unless_refused(message: Message) -> None:
+            if not body.too_large:
+                await send(message)
+
+        with suppress(ClientDisconnect):
+            await self.app(scope, body.receive, send_unless_refused)
+        if body.too_large:
+            await body.discard()
+            await _refusal(limit)(scope, receive, send)
+
+
+def _refusal(limit: int) -> Response:
+    return ApiError(
+        413,
+        f"The request is too large: at most {limit // MEGABYTE} MB are allowed.",
+        code="request_too_large",
+    ).response()
+
+
+class _CountedBody:
+    """Looks to the application as if the client had gone, once there is too much of it."""
+
+    def __init__(self, receive: Receive, limit: int, announced: int) -> None:
+        self.too_large = announced > limit
+        self._receive = receive
+        self._limit = limit
+        self._seen = 0
+        self._more = True
+
+    async def receive(self) -> Message:
+        if not self.too_large:
+            message = await self._next()
+            self.too_large = self._seen > self._limit
+        return {"type": "http.disconnect"} if self.too_large else message
+
+    async def discard(self) -> None:
+        while self._more and self._seen < 4 * self._limit:
+            await self._next()
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        self._more = message["type"] == "http.request" and message.get("more_body", False)
+        return message

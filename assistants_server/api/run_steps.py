@@ -1,0 +1,39 @@
+"""``/threads/{thread_id}/runs/{run_id}/steps``: list, retrieve."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from openai.types.beta.threads import Run
+from openai.types.beta.threads.runs import RunStep
+from pydantic import Field
+
+from assistants_server.api.context import TheStore
+from assistants_server.api.lists import Cursor, ListPage
+from assistants_server.api.runs import Include, RunQuery
+
+router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps")
+
+
+class StepCursor(Cursor):
+    include: Annotated[list[Include], Field(alias="include[]")] = []
+
+
+@router.get("")
+async def list_all(
+    thread_id: str, run_id: str, cursor: Annotated[StepCursor, Query()], store: TheStore
+) -> ListPage[RunStep]:
+    store.get(Run, run_id, thread_id)
+    paging = cursor.model_dump(exclude={"include"})
+    return ListPage[RunStep].of(store.page(RunStep, run_id, **paging))
+
+
+@router.get("/{step_id}")
+async def retrieve(
+    thread_id: str,
+    run_id: str,
+    step_id: str,
+    query: Annotated[RunQuery, Query()],
+    store: TheStore,
+) -> RunStep:
+    store.get(Run, run_id, thread_id)
+    return store.get(RunStep, step_id, run_id)

@@ -1,0 +1,184 @@
+"""``/threads/{thread_id}/runs`` and ``/threads/runs``: create, list, retrieve, modify, cancel."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from openai.types.beta import Assistant, Thread
+from openai.types.beta.threads import Run
+from pydantic import BaseModel, ConfigDict, Field
+
+from assistants_server.api import fields
+from assistants_server.api.context import TheEngine, TheStore, now
+from assistants_server.api.errors import ApiError
+from assistants_server.api.lists import ListPage, Paging
+from assistants_server.api.messages import CreateMessage, add_message
+from assistants_server.api.threads import CreateThread, add_thread
+from assistants_server.engine import SECONDS_TO_EXPIRE, active_run
+from assistants_server.store import Store, new_id
+
+router = APIRouter(prefix="/threads")
+
+Include = Literal["step_details.tool_calls[*].file_search.results[*].content"]
+TokenLimit = Annotated[int, Field(ge=256)]
+
+
+class ModifyRun(fields.Body):
+    metadata: fields.Metadata | None = None
+
+
+class RunSettings(ModifyRun):
+    """What a run can set for itself; what it leaves out is the assistant's."""
+
+    assistant_id: str
+    model: str | None = None
+    instructions: fields.Instructions | None = None
+    tools: fields.Tools | None = None
+    temperature: fields.Temperature | None = None
+    top_p: fields.TopP | None = None
+    stream: bool | None = None
+    max_prompt_tokens: TokenLimit | None = None
+    max_completion_tokens: TokenLimit | None = None
+    truncation_strategy: fields.TruncationStrategy | None = None
+    tool_choice: fields.ToolChoice | None = None
+    parallel_tool_calls: bool = True
+    response_format: fields.ResponseFormat | None = None
+
+
+class CreateRun(RunSettings):
+    additional_instructions: fields.Instructions | None = None
+    additional_messages: list[CreateMessage] | None = None
+    reasoning_effort: fields.Effort | None = None
+
+
+class CreateThreadAndRun(RunSettings):
+    thread: CreateThread | None = None
+    tool_resources: fields.ToolResources | None = None
+
+
+class RunQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    include: Annotated[list[Include], Field(alias="include[]")] = []
+
+
+def _add_run(store: Store, thread_id: str, body: CreateRun) -> Run:
+    """Store a new queued run, with the messages that it adds to the thread."""
+    if body.stream:
+        raise ApiError(
+            400,
+            "This server does not stream runs yet: leave stream out and poll the run.",
+            param="stream",
+            code="unsupported_parameter",
+        )
+    with store.transaction():
+        store.get(Thread, thread_id)
+        assistant = store.get(Assistant, body.assistant_id)
+        if run := active_run(store, thread_id):
+            raise ApiError(400, f"Thread {thread_id} already has an active run {run.id}.")
+        for message in body.additional_messages or []:
+            add_message(store, thread_id, message)
+        run = _new_run(thread_id, assistant, body)
+        if run.tools:
+            raise ApiError(
+                400,
+                "This server does not execute tools yet: run with tools=[], or with an "
+                "assistant that has none.",
+                param="tools",
+                code="unsupported_parameter",
+            )
+        store.insert(run, parent=thread_id)
+        store.claim(run.id)
+    return run
+
+
+def _new_run(thread_id: str, assistant: Assistant, body: CreateRun) -> Run:
+    def chosen(name: str, default: object = None) -> object:
+        for source in (body, assistant):
+            value = getattr(source, name, None)
+            if value is not None:
+                return value.model_dump(by_alias=True) if isinstance(value, BaseModel) else value
+        return default
+
+    instructions = [chosen("instructions", ""), body.additional_instructions or ""]
+    effort = chosen("reasoning_effort")
+    return Run.model_validate(
+        {
+            "id": new_id("run_"),
+            "object": "thread.run",
+            "created_at": now(),
+            "expires_at": now() + SECONDS_TO_EXPIRE,
+            "status": "queued",
+            "thread_id": thread_id,
+            "assistant_id": assistant.id,
+            "model": chosen("model"),
+            "instructions": "\n\n".join(text for text in instructions if text),
+            "tools": [
+                tool.model_dump(by_alias=True, exclude_unset=True) for tool in chosen("tools", [])
+            ],
+            "metadata": body.metadata or {},
+            "temperature": chosen("temperature"),
+            "top_p": chosen("top_p"),
+            "max_prompt_tokens": body.max_prompt_tokens,
+            "max_completion_tokens": body.max_completion_tokens,
+            "truncation_strategy": chosen("truncation_strategy", {"type": "auto"}),
+            "tool_choice": chosen("tool_choice", "auto"),
+            "parallel_tool_calls": body.parallel_tool_calls,
+            "response_format": chosen("response_format", "auto"),
+            **({"reasoning_effort": effort} if effort else {}),
+        }
+    )
+
+
+@router.post("/runs")
+async def create_thread_and_run(
+    body: CreateThreadAndRun, store: TheStore, engine: TheEngine
+) -> Run:
+    thread = body.thread or CreateThread()
+    if body.tool_resources is not None:
+        thread.tool_resources = body.tool_resources
+    given = {k: v for k, v in body.given().items() if k not in ("thread", "tool_resources")}
+    with store.transaction():
+        run = _add_run(store, add_thread(store, thread).id, CreateRun.model_validate(given))
+    engine.start(run.id)
+    return run
+
+
+@router.post("/{thread_id}/runs")
+async def create(
+    thread_id: str,
+    body: CreateRun,
+    query: Annotated[RunQuery, Query()],
+    store: TheStore,
+    engine: TheEngine,
+) -> Run:
+    run = _add_run(store, thread_id, body)
+    engine.start(run.id)
+    return run
+
+
+@router.get("/{thread_id}/runs")
+async def list_all(thread_id: str, cursor: Paging, store: TheStore) -> ListPage[Run]:
+    store.get(Thread, thread_id)
+    return ListPage[Run].of(store.page(Run, thread_id, **cursor.model_dump()))
+
+
+@router.get("/{thread_id}/runs/{run_id}")
+async def retrieve(thread_id: str, run_id: str, store: TheStore) -> Run:
+    return store.get(Run, run_id, thread_id)
+
+
+@router.post("/{thread_id}/runs/{run_id}")
+async def modify(thread_id: str, run_id: str, body: ModifyRun, store: TheStore) -> Run:
+    with store.change(Run, run_id, thread_id) as run:
+        run.metadata = body.metadata
+    return run
+
+
+@router.post("/{thread_id}/runs/{run_id}/cancel")
+async def cancel(thread_id: str, run_id: str, store: TheStore, engine: TheEngine) -> Run:
+    with store.change(Run, run_id, thread_id) as run:
+        if run.status not in ("queued", "in_progress", "requires_action"):
+            raise ApiError(400, f"Cannot cancel run with status '{run.status}'.")
+        run.status = "cancelling"
+    engine.cancel(run.id)
+    return run

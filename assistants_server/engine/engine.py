@@ -1,0 +1,69 @@
+"""Keeps the runs that are being executed."""
+
+import asyncio
+
+from openai.types.beta.threads import Run
+from openai.types.beta.threads.run import LastError
+
+from assistants_server.engine.execution import Execution, finish_run
+from assistants_server.engine.upstream import Upstream
+from assistants_server.store import NotFound, Store
+
+SECONDS_BETWEEN_LOOKS = 0.25
+ORPHANED = "The server that worked on this run ended before the run did. Create the run again."
+
+
+class Engine:
+    """Executes runs as background tasks of the event loop that it is used from.
+
+    Args:
+        store: where runs are read and written.
+        upstream: who answers the model turns.
+    """
+
+    def __init__(self, store: Store, upstream: Upstream) -> None:
+        self._store = store
+        self._client = upstream.client()
+        self._running: dict[str, tuple[Execution, asyncio.Task]] = {}
+        self._watcher: asyncio.Task | None = None
+
+    def adopt_orphans(self) -> None:
+        """End the runs that servers which are gone have left behind, as ``failed``."""
+        error = LastError(code="server_error", message=ORPHANED)
+        for run_id in self._store.orphans:
+            finish_run(self._store, run_id, "failed", error=error)
+
+    def start(self, run_id: str) -> None:
+        """Begin to execute a queued run, and return at once."""
+        execution = Execution(self._store, self._client, run_id)
+        task = asyncio.create_task(execution.run(), name=run_id)
+        self._running[run_id] = execution, task
+        task.add_done_callback(lambda _: self._running.pop(run_id, None))
+        if self._watcher is None or self._watcher.done():
+            self._watcher = asyncio.create_task(self._watch())
+
+    def cancel(self, run_id: str) -> None:
+        """Stop a run that is marked ``cancelling``, if it is executed here."""
+        if run_id in self._running:
+            self._running[run_id][1].cancel()
+
+    async def close(self) -> None:
+        """Stop all runs, marking them ``failed``, and close the connections."""
+        for execution, task in list(self._running.values()):
+            execution.stopping = True
+            task.cancel()
+        await asyncio.gather(*(task for _, task in self._running.values()))
+        if self._watcher is not None:
+            self._watcher.cancel()
+        await self._client.close()
+
+    async def _watch(self) -> None:
+        """Notice when another server on the same file cancels a run that is executed here."""
+        while self._running:
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            for run_id in list(self._running):
+                try:
+                    if self._store.get(Run, run_id).status == "cancelling":
+                        self.cancel(run_id)
+                except NotFound:
+                    self.cancel(run_id)

@@ -1,0 +1,101 @@
+"""Turns a run and its thread into the body of a request to the Responses API."""
+
+import base64
+import mimetypes
+from typing import Any
+
+from openai.types import FileObject
+from openai.types.beta.threads import Message, Run
+
+from assistants_server import tokens
+from assistants_server.store import Store
+
+
+class PromptTooLong(Exception):
+    """Not even the newest message fits into the run's max_prompt_tokens."""
+
+
+def build_request(store: Store, run: Run) -> dict[str, Any]:
+    """Return the arguments for ``client.responses.create``.
+
+    What the caller did not set is left out, because some models refuse a temperature.
+
+    Raises:
+        PromptTooLong: the run's max_prompt_tokens leaves no room for the newest message.
+    """
+    request = {
+        "model": run.model,
+        "instructions": run.instructions or None,
+        "input": [_item(store, message) for message in _kept(store, run)],
+        "max_output_tokens": run.max_completion_tokens,
+        "temperature": run.temperature,
+        "top_p": run.top_p,
+        "text": _text_format(run),
+        "reasoning": _reasoning(run),
+        "store": False,
+    }
+    return {name: value for name, value in request.items() if value is not None}
+
+
+def _kept(store: Store, run: Run) -> list[Message]:
+    messages = [message for message in store.all(Message, run.thread_id) if message.content]
+    strategy = run.truncation_strategy
+    if strategy and strategy.type == "last_messages":
+        messages = messages[-strategy.last_messages :]
+    if run.max_prompt_tokens is None:
+        return messages
+    room = run.max_prompt_tokens - tokens.count(run.instructions)
+    while messages and sum(map(_size, messages)) > room:
+        # OpenAI drops from the middle: what began the conversation stays as long as it can.
+        del messages[1 if len(messages) > 2 else 0]
+    if not messages:
+        raise PromptTooLong
+    return messages
+
+
+def _size(message: Message) -> int:
+    return tokens.count_message(plain_text(message))
+
+
+def plain_text(message: Message) -> str:
+    """Return the text of a message, without its images."""
+    return "\n".join(block.text.value for block in message.content if block.type == "text")
+
+
+def _item(store: Store, message: Message) -> dict[str, Any]:
+    if message.role == "assistant":
+        return {"role": "assistant", "content": plain_text(message)}
+    return {"role": "user", "content": [_part(store, block) for block in message.content]}
+
+
+def _part(store: Store, block: Any) -> dict[str, Any]:
+    match block.type:
+        case "text":
+            return {"type": "input_text", "text": block.text.value}
+        case "image_url":
+            image, url = block.image_url, block.image_url.url
+        case "image_file":
+            image, url = block.image_file, _data_url(store, block.image_file.file_id)
+    return {"type": "input_image", "image_url": url, "detail": image.detail or "auto"}
+
+
+def _data_url(store: Store, file_id: str) -> str:
+    file = store.get(FileObject, file_id)
+    kind = mimetypes.guess_type(file.filename)[0] or "image/png"
+    content = (store.files / file_id).read_bytes()
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _text_format(run: Run) -> dict[str, Any] | None:
+    wanted = run.response_format
+    if wanted is None or wanted == "auto":
+        return None
+    if wanted.type == "json_schema":
+        schema = wanted.json_schema.model_dump(by_alias=True, exclude_none=True)
+        return {"format": {"type": "json_schema", **schema}}
+    return {"format": {"type": wanted.type}}
+
+
+def _reasoning(run: Run) -> dict[str, Any] | None:
+    effort = (run.model_extra or {}).get("reasoning_effort")
+    return {"effort": effort} if effort else None

@@ -1,0 +1,104 @@
+"""One model turn: a Responses API, whoever answers it, read as a stream."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import openai
+from openai import AsyncOpenAI
+from openai.types.responses import Response
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Where model turns come from.
+
+    Attributes:
+        base_url: the address that ends in ``/v1``.
+        api_key: sent to that address and shown to nobody.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+
+    def client(self) -> AsyncOpenAI:
+        return AsyncOpenAI(base_url=self.base_url, api_key=self.api_key)
+
+
+class UpstreamError(Exception):
+    """The upstream gave no answer. `code` is one of the three that a run's last_error knows."""
+
+    def __init__(self, message: str, code: str = "server_error") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass
+class Turn:
+    """A finished model turn: message blocks as the Assistants API writes them, and its tokens."""
+
+    blocks: list[dict[str, Any]]
+    usage: dict[str, int]
+    cut_short: bool
+
+
+async def stream_turn(client: AsyncOpenAI, request: dict[str, Any]) -> AsyncIterator[str | Turn]:
+    """Ask for one turn; yield the text piece by piece, and at last the whole `Turn`.
+
+    Raises:
+        UpstreamError: no connection, an error status, a failed response or a stream that ends
+            before the response does.
+    """
+    response = None
+    try:
+        async with await client.responses.create(stream=True, **request) as stream:
+            async for event in stream:
+                match event.type:
+                    case "response.output_text.delta":
+                        yield event.delta
+                    case "response.completed" | "response.incomplete":
+                        response = event.response
+                    case "response.failed":
+                        raise _failure(event.response)
+    except openai.APIStatusError as error:
+        code = "rate_limit_exceeded" if error.status_code == 429 else "server_error"
+        raise UpstreamError(
+            f"The model's server answered {error.status_code}: {_reason(error)}", code
+        ) from error
+    except openai.APIError as error:
+        raise UpstreamError(f"The model's server could not be read: {error.message}") from error
+    if response is None:
+        raise UpstreamError("The model's server ended its stream before the answer was complete.")
+    yield _turn(response)
+
+
+def _turn(response: Response) -> Turn:
+    blocks = []
+    for item in response.output:
+        for part in item.content if item.type == "message" else []:
+            if part.type == "refusal":
+                blocks.append({"type": "refusal", "refusal": part.refusal})
+            else:
+                text = {"value": part.text, "annotations": []}
+                blocks.append({"type": "text", "text": text})
+    usage = response.usage
+    return Turn(
+        blocks=blocks,
+        usage={
+            "prompt_tokens": usage.input_tokens if usage else 0,
+            "completion_tokens": usage.output_tokens if usage else 0,
+            "total_tokens": usage.total_tokens if usage else 0,
+        },
+        cut_short=response.status == "incomplete",
+    )
+
+
+def _failure(response: Response) -> UpstreamError:
+    error = response.error
+    code = error.code if error and error.code == "rate_limit_exceeded" else "server_error"
+    return UpstreamError(error.message if error else "The model's server gave no reason.", code)
+
+
+def _reason(error: openai.APIStatusError) -> str:
+    body = error.body if isinstance(error.body, dict) else {}
+    return str(body.get("message") or "it gave no reason")

@@ -1,0 +1,7 @@
+"""Where everything is kept: one SQLite file, and a folder for uploaded contents."""
+
+from assistants_server.store.errors import NotFound, StoreError
+from assistants_server.store.ids import new_id
+from assistants_server.store.store import Page, Store
+
+__all__ = ["NotFound", "Page", "Store", "StoreError", "new_id"]
