@@ -38,7 +38,7 @@ class Engine:
         execution = Execution(self._store, self._client, run_id)
         task = asyncio.create_task(execution.run(), name=run_id)
         self._running[run_id] = execution, task
-        task.add_done_callback(lambda _: self._running.pop(run_id, None))
+        task.add_done_callback(self._ended)
         if self._watcher is None or self._watcher.done():
             self._watcher = asyncio.create_task(self._watch())
 
@@ -52,10 +52,16 @@ class Engine:
         for execution, task in list(self._running.values()):
             execution.stopping = True
             task.cancel()
-        await asyncio.gather(*(task for _, task in self._running.values()))
+        tasks = [task for _, task in self._running.values()]
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._watcher is not None:
             self._watcher.cancel()
         await self._client.close()
+
+    def _ended(self, task: asyncio.Task) -> None:
+        execution, _ = self._running.pop(task.get_name())
+        if task.cancelled():
+            execution.never_began()
 
     async def _watch(self) -> None:
         """Notice when another server on the same file cancels a run that is executed here."""

@@ -7,22 +7,19 @@ import time
 from openai import AsyncOpenAI
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.message import IncompleteDetails as MessageIncomplete
-from openai.types.beta.threads.run import IncompleteDetails, LastError
+from openai.types.beta.threads.run import IncompleteDetails, LastError, Usage
 from openai.types.beta.threads.runs import RunStep
+from openai.types.beta.threads.runs.run_step import LastError as StepError
+from openai.types.beta.threads.runs.run_step import Usage as StepUsage
 
 from assistants_server.engine.prompt import PromptTooLong, build_request
-from assistants_server.engine.upstream import Turn, UpstreamError, stream_turn
+from assistants_server.engine.upstream import Turn, UpstreamError, stream_turn, text_block
 from assistants_server.store import NotFound, Store, new_id
 
 log = logging.getLogger(__name__)
 
 STOPPED = "The server was stopped while it worked on this run. Create the run again."
-WHEN = {
-    "completed": "completed_at",
-    "failed": "failed_at",
-    "cancelled": "cancelled_at",
-    "expired": "expired_at",
-}
+NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 WHY_INCOMPLETE = {
     "incomplete": "max_tokens",
     "cancelled": "run_cancelled",
@@ -66,6 +63,10 @@ class Execution:
             log.exception("%s failed", self.run_id)
             message = "The server had an error; its log says more."
             self._finish("failed", error=LastError(code="server_error", message=message))
+
+    def never_began(self) -> None:
+        """Write the end of a run that was stopped before its task got a turn."""
+        self._finish("cancelled")
 
     def _begin(self) -> Run:
         with self.store.change(Run, self.run_id) as run:
@@ -136,8 +137,12 @@ class Execution:
                 self._close_message(status, turn)
                 self._close_step(status, turn, error)
                 finish_run(
-                    self.store, self.run_id, status, usage=turn.usage if turn else None,
-                    error=error, reason=reason,
+                    self.store,
+                    self.run_id,
+                    status,
+                    usage=turn.usage if turn else None,
+                    error=error,
+                    reason=reason,
                 )
         except NotFound:
             log.info("%s was deleted while it ran", self.run_id)
@@ -145,32 +150,24 @@ class Execution:
     def _close_message(self, status: str, turn: Turn | None) -> None:
         if self.message_id is None:
             return
-        partial = [{"type": "text", "text": {"value": self.text, "annotations": []}}]
-        blocks = turn.blocks if turn else partial if self.text else []
+        now = int(time.time())
         with self.store.change(Message, self.message_id) as message:
-            closed = Message.model_validate({**message.model_dump(), "content": blocks})
-            message.content = closed.content
+            message.content = turn.blocks if turn else [text_block(self.text)]
             if status == "completed":
-                message.status = "completed"
-                message.completed_at = int(time.time())
+                message.status, message.completed_at = "completed", now
             else:
-                message.status = "incomplete"
-                message.incomplete_at = int(time.time())
+                message.status, message.incomplete_at = "incomplete", now
                 message.incomplete_details = MessageIncomplete(reason=WHY_INCOMPLETE[status])
 
     def _close_step(self, status: str, turn: Turn | None, error: LastError | None) -> None:
         if self.step_id is None:
             return
-        # A step knows no "incomplete": what was cut short did complete its message.
-        status = "completed" if status == "incomplete" else status
         with self.store.change(RunStep, self.step_id) as step:
-            closed = {
-                "status": status,
-                WHEN[status]: int(time.time()),
-                "usage": turn.usage if turn else None,
-                "last_error": error and error.model_dump(),
-            }
-            step.__dict__.update(RunStep.model_validate({**step.model_dump(), **closed}).__dict__)
+            # A step knows no "incomplete": what was cut short did complete its message.
+            step.status = "completed" if status == "incomplete" else status
+            setattr(step, f"{step.status}_at", int(time.time()))
+            step.usage = turn and StepUsage(**turn.usage)
+            step.last_error = error and StepError(code="server_error", message=error.message)
 
 
 def finish_run(
@@ -188,14 +185,10 @@ def finish_run(
         NotFound: the run has been deleted.
     """
     with store.change(Run, run_id) as run:
-        ended = {
-            "status": status,
-            "usage": usage or {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
-            "last_error": error and error.model_dump(),
-            "incomplete_details": reason and {"reason": reason},
-            "required_action": None,
-        }
-        if status in WHEN and status != "expired":
-            ended[WHEN[status]] = int(time.time())
-        run.__dict__.update(Run.model_validate({**run.model_dump(by_alias=True), **ended}).__dict__)
+        run.status = status
+        run.usage = Usage(**(usage or NO_USAGE))
+        run.last_error = error
+        run.incomplete_details = reason and IncompleteDetails(reason=reason)
+        if status in ("completed", "failed", "cancelled"):
+            setattr(run, f"{status}_at", int(time.time()))
         store.release(run_id)

@@ -6,6 +6,7 @@ from typing import Any
 
 import openai
 from openai import AsyncOpenAI
+from openai.types.beta.threads import MessageContent, RefusalContentBlock, Text, TextContentBlock
 from openai.types.responses import Response
 
 
@@ -37,7 +38,7 @@ class UpstreamError(Exception):
 class Turn:
     """A finished model turn: message blocks as the Assistants API writes them, and its tokens."""
 
-    blocks: list[dict[str, Any]]
+    blocks: list[MessageContent]
     usage: dict[str, int]
     cut_short: bool
 
@@ -72,15 +73,19 @@ async def stream_turn(client: AsyncOpenAI, request: dict[str, Any]) -> AsyncIter
     yield _turn(response)
 
 
+def text_block(text: str) -> TextContentBlock:
+    """Return a message's text as the Assistants API writes it."""
+    return TextContentBlock(type="text", text=Text(value=text, annotations=[]))
+
+
 def _turn(response: Response) -> Turn:
     blocks = []
     for item in response.output:
         for part in item.content if item.type == "message" else []:
             if part.type == "refusal":
-                blocks.append({"type": "refusal", "refusal": part.refusal})
+                blocks.append(RefusalContentBlock(type="refusal", refusal=part.refusal))
             else:
-                text = {"value": part.text, "annotations": []}
-                blocks.append({"type": "text", "text": text})
+                blocks.append(text_block(part.text))
     usage = response.usage
     return Turn(
         blocks=blocks,

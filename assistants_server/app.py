@@ -1,0 +1,45 @@
+"""Puts the server together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from assistants_server.api import assistants, errors, files, messages, run_steps, runs, threads
+from assistants_server.api.auth import RequireToken
+from assistants_server.api.limits import LimitBody
+from assistants_server.engine import Engine, Upstream
+from assistants_server.offline import chat_completions, responses
+from assistants_server.store import Store
+
+
+def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -> FastAPI:
+    """Return the ASGI application.
+
+    Args:
+        store: the open database. The application closes it when it shuts down.
+        token: what clients must send as their API key.
+        upstream: where model turns come from.
+        offline: whether this server answers model turns itself, with the tutor.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.store = store
+        app.state.engine = Engine(store, upstream)
+        app.state.engine.adopt_orphans()
+        yield
+        await app.state.engine.close()
+        store.close()
+
+    app = FastAPI(title="Assistants API", lifespan=lifespan, openapi_url="/v1/openapi.json")
+    app.add_middleware(LimitBody)
+    app.add_middleware(RequireToken, token=token)
+    errors.install(app)
+    # /threads/runs must be asked before /threads/{thread_id}.
+    for room in (assistants, runs, threads, messages, run_steps, files):
+        app.include_router(room.router, prefix="/v1")
+    if offline:
+        for room in (responses, chat_completions):
+            app.include_router(room.router, prefix="/v1")
+    return app

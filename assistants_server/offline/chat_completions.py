@@ -1,0 +1,90 @@
+"""``POST /v1/chat/completions``, whole or as a stream, answered by the same tutor."""
+
+import time
+from collections.abc import Iterator
+from typing import Literal, get_type_hints
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+from pydantic import BaseModel, ConfigDict
+
+from assistants_server import tokens
+from assistants_server.offline.ask import ask
+from assistants_server.offline.said import Said, conversation, refuse
+from assistants_server.store import new_id
+from assistants_server.tutor import Reply
+
+router = APIRouter()
+
+
+KNOWN = {"stream", *get_type_hints(CompletionCreateParamsBase)}
+UNSUPPORTED = {"audio", "functions", "logprobs", "response_format", "tools"}
+
+
+class CreateChatCompletion(BaseModel):
+    """What the tutor reads of a request; the rest of OpenAI's parameters change nothing for it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    messages: list[Said]
+    n: Literal[1] | None = None
+    stream: bool | None = None
+    max_completion_tokens: int | None = None
+    max_tokens: int | None = None
+
+
+@router.post("/chat/completions", response_model=None)
+async def create(body: CreateChatCompletion) -> ChatCompletion | StreamingResponse:
+    given = [name for name, value in body.model_extra.items() if value is not None]
+    refuse(given, KNOWN, UNSUPPORTED)
+    reply = await ask(conversation(body.messages, None, None))
+    limit = body.max_completion_tokens or body.max_tokens
+    text = reply.text if limit is None else tokens.clip(reply.text, limit)
+    reason = "stop" if text == reply.text else "length"
+    if body.stream:
+        chunks = _chunks(body.model, reply, text, reason)
+        return StreamingResponse(chunks, media_type="text/event-stream")
+    prompt = sum(tokens.count_message(message.text()) for message in body.messages)
+    completion = tokens.count(text)
+    return ChatCompletion(
+        id=new_id("chatcmpl-"),
+        object="chat.completion",
+        created=int(time.time()),
+        model=body.model,
+        choices=[
+            {
+                "index": 0,
+                "finish_reason": reason,
+                "message": {"role": "assistant", "content": text},
+            }
+        ],
+        usage=CompletionUsage(
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            total_tokens=prompt + completion,
+        ),
+    )
+
+
+def _chunks(model: str, reply: Reply, text: str, reason: str) -> Iterator[str]:
+    id, created = new_id("chatcmpl-"), int(time.time())
+
+    def chunk(delta: dict, finish_reason: str | None = None) -> str:
+        wire = ChatCompletionChunk(
+            id=id,
+            object="chat.completion.chunk",
+            created=created,
+            model=model,
+            choices=[{"index": 0, "delta": delta, "finish_reason": finish_reason}],
+        )
+        return f"data: {wire.model_dump_json(exclude_unset=True)}\n\n"
+
+    yield chunk({"role": "assistant", "content": ""})
+    for piece in reply.pieces(text):
+        yield chunk({"content": piece})
+    yield chunk({}, reason)
+    yield "data: [DONE]\n\n"

@@ -1,0 +1,12 @@
+"""The offline tutor: a script that computes its answers, and no language model.
+
+Each kind of question has a file of its own, with a function that takes the text of a message and
+returns a `Lesson`, or None if it does not understand. ``answer.py`` lists them; to add a kind, add
+a file and a line there. To add a topic, add a table to ``topics.toml``.
+"""
+
+from assistants_server.tutor.answer import answer
+from assistants_server.tutor.conversation import Conversation, Turn
+from assistants_server.tutor.reply import Reply
+
+__all__ = ["Conversation", "Reply", "Turn", "answer"]

@@ -1,0 +1,94 @@
+"""Finds the skill that understands a question, and puts its answer into the style asked for."""
+
+from collections.abc import Callable
+
+from assistants_server.tutor import (
+    algebra,
+    arithmetic,
+    calculus,
+    counting,
+    equations,
+    follow_ups,
+    manners,
+    topics,
+)
+from assistants_server.tutor.budget import TooHard, within_budget
+from assistants_server.tutor.conversation import Conversation
+from assistants_server.tutor.lesson import Lesson
+from assistants_server.tutor.reply import Reply
+from assistants_server.tutor.structured import as_json
+
+SKILLS: tuple[Callable[[str], Lesson | None], ...] = (
+    calculus.answer,
+    algebra.answer,
+    counting.answer,
+    equations.answer,
+    arithmetic.answer,
+    manners.thanks,
+    topics.answer,
+    manners.answer,
+)
+
+NOT_UNDERSTOOD = Lesson(
+    "I am the offline tutor, a script and not a language model, and I did not understand that",
+    more="I can solve equations and systems, differentiate, integrate and take limits, calculate, "
+    "simplify, factor and expand, count, and explain topics such as linear algebra, derivatives "
+    "or probability. To talk to a real model instead, put an OPENAI_API_KEY into the file .env "
+    "and connect again.",
+)
+TOO_HARD = Lesson(
+    "That is more than the offline tutor will work on",
+    more="It stops after a fixed number of operations. A smaller problem of the same kind works.",
+)
+
+
+def answer(conversation: Conversation) -> Reply:
+    """Return what the tutor says next.
+
+    The same conversation always gets the same reply. Never raises for anything a user can write.
+    """
+    lesson, text = _respond(conversation)
+    if conversation.format and conversation.format.get("type", "text") != "text":
+        return Reply(as_json(lesson, text, conversation.format), lesson.pause)
+    name = conversation.addressee()
+    return Reply(f"{name}: {text}" if name else text, lesson.pause)
+
+
+def _respond(conversation: Conversation) -> tuple[Lesson, str]:
+    question, brief = conversation.question(), conversation.wants_brevity()
+    lesson = _lesson(question)
+    if lesson is not None:
+        if lesson.steps and follow_ups.wants_explanation(question):
+            return lesson, lesson.explanation(brief)
+        return lesson, lesson.brief() if brief else lesson.full()
+    subject = _subject(conversation.earlier())
+    if subject is not None and follow_ups.wants_check(question) and subject.check:
+        return subject, f"Yes: {subject.check}."
+    if subject is not None and follow_ups.wants_explanation(question):
+        return subject, subject.explanation(brief)
+    return NOT_UNDERSTOOD, NOT_UNDERSTOOD.full()
+
+
+def _lesson(question: str) -> Lesson | None:
+    try:
+        return within_budget(_first, question)
+    except (TooHard, RecursionError, OverflowError, MemoryError):
+        return TOO_HARD
+
+
+def _first(question: str) -> Lesson | None:
+    for skill in SKILLS:
+        lesson = skill(question)
+        if lesson is not None:
+            return lesson
+    return None
+
+
+def _subject(conversation: Conversation) -> Lesson | None:
+    """Return the last lesson of a conversation: what "this" means."""
+    while conversation.turns:
+        lesson = _lesson(conversation.question())
+        if lesson is not None:
+            return lesson
+        conversation = conversation.earlier()
+    return None

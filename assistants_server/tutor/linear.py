@@ -1,0 +1,50 @@
+"""The steps of a linear equation: the same on both sides, until the unknown stands alone."""
+
+from sympy import Expr, Poly, Symbol, expand
+
+from assistants_server.tutor.lesson import Step
+from assistants_server.tutor.writing import show
+
+
+def is_linear(left: Expr, right: Expr, x: Symbol) -> bool:
+    """Return whether both sides are polynomials of degree one at most in `x`."""
+    return all(side.is_polynomial(x) and Poly(side, x).degree() <= 1 for side in (left, right))
+
+
+def linear_steps(left: Expr, right: Expr, x: Symbol) -> tuple[Step, ...]:
+    """Return the steps from ``left = right`` to ``x = ...``, none of them idle.
+
+    Where the unknown drops out, the last outcome is a statement without it.
+    """
+    steps = []
+
+    def note(action: str) -> None:
+        steps.append(Step(action, f"{show(left)} = {show(right)}"))
+
+    if expand(left) != left or expand(right) != right:
+        left, right = expand(left), expand(right)
+        note("multiply out the brackets")
+    if not left.has(x) and right.has(x):
+        left, right = right, left
+        note("swap the sides")
+    for amount in (right.coeff(x) * x, left.coeff(x, 0)):
+        if amount != 0:
+            left, right = expand(left - amount), expand(right - amount)
+            note(_subtract(amount))
+    factor = left.coeff(x)
+    if factor not in (0, 1):
+        left, right = x, expand(right / factor)
+        note(_divide(factor))
+    return tuple(steps)
+
+
+def _subtract(amount: Expr) -> str:
+    if amount.could_extract_minus_sign():
+        return f"add {show(-amount)} to both sides"
+    return f"subtract {show(amount)} from both sides"
+
+
+def _divide(factor: Expr) -> str:
+    if factor.is_Rational and abs(factor.p) == 1:
+        return f"multiply both sides by {show(1 / factor)}"
+    return f"divide both sides by {show(factor)}"
