@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import openai
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, AsyncStream
 from openai.types.beta.threads import MessageContent, RefusalContentBlock, Text, TextContentBlock
-from openai.types.responses import Response
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,26 @@ async def stream_turn(client: AsyncOpenAI, request: dict[str, Any]) -> AsyncIter
     """
     response = None
     try:
-        async with await client.responses.create(stream=True, **request) as stream:
+        # Plain dicts: some servers leave out fields that the SDK's models promise, and building a
+        # model of each event takes longer than all the rest of a turn.
+        stream = await client.post(
+            "/responses",
+            body={**request, "stream": True},
+            cast_to=object,
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+        async with stream:
             async for event in stream:
-                match event.type:
+                match event.get("type"):
                     case "response.output_text.delta":
-                        yield event.delta
+                        yield event["delta"]
                     case "response.completed" | "response.incomplete":
-                        response = event.response
+                        response = event["response"]
                     case "response.failed":
-                        raise _failure(event.response)
+                        raise _failure(event["response"].get("error") or {})
+                    case "error":
+                        raise _failure(event)
     except openai.APIStatusError as error:
         code = "rate_limit_exceeded" if error.status_code == 429 else "server_error"
         raise UpstreamError(
@@ -78,30 +88,30 @@ def text_block(text: str) -> TextContentBlock:
     return TextContentBlock(type="text", text=Text(value=text, annotations=[]))
 
 
-def _turn(response: Response) -> Turn:
+def _turn(response: dict[str, Any]) -> Turn:
     blocks = []
-    for item in response.output:
-        for part in item.content if item.type == "message" else []:
-            if part.type == "refusal":
-                blocks.append(RefusalContentBlock(type="refusal", refusal=part.refusal))
+    for item in response.get("output") or []:
+        for part in item.get("content") or [] if item.get("type") == "message" else []:
+            if part["type"] == "refusal":
+                blocks.append(RefusalContentBlock(type="refusal", refusal=part["refusal"]))
             else:
-                blocks.append(text_block(part.text))
-    usage = response.usage
+                blocks.append(text_block(part["text"]))
+    usage = response.get("usage") or {}
     return Turn(
         blocks=blocks,
         usage={
-            "prompt_tokens": usage.input_tokens if usage else 0,
-            "completion_tokens": usage.output_tokens if usage else 0,
-            "total_tokens": usage.total_tokens if usage else 0,
+            "prompt_tokens": usage.get("input_tokens", 0),
+            "completion_tokens": usage.get("output_tokens", 0),
+            "total_tokens": usage.get("total_tokens", 0),
         },
-        cut_short=response.status == "incomplete",
+        cut_short=response.get("status") == "incomplete",
     )
 
 
-def _failure(response: Response) -> UpstreamError:
-    error = response.error
-    code = error.code if error and error.code == "rate_limit_exceeded" else "server_error"
-    return UpstreamError(error.message if error else "The model's server gave no reason.", code)
+def _failure(error: dict[str, Any]) -> UpstreamError:
+    code = error.get("code")
+    message = error.get("message") or "The model's server gave no reason."
+    return UpstreamError(message, code if code == "rate_limit_exceeded" else "server_error")
 
 
 def _reason(error: openai.APIStatusError) -> str:

@@ -111,10 +111,15 @@ class Answer:
         )
 
     async def events(self) -> AsyncIterator[str]:
+        """Yield the stream, in as few pieces as the tutor's pauses allow."""
+        ready = ""
         for number, event in enumerate(self._events()):
-            yield f"event: {event.type}\ndata: {_numbered(event, number)}\n\n"
+            ready += f"event: {event.type}\ndata: {_numbered(event, number)}\n\n"
             if self.reply.pause and event.type == "response.output_text.delta":
+                yield ready
+                ready = ""
                 await asyncio.sleep(self.reply.pause)
+        yield ready
 
     def _events(self) -> Iterator[BaseModel]:
         at = {"output_index": 0, "sequence_number": 0}
