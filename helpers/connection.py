@@ -1,0 +1,56 @@
+"""A client that is connected to an Assistants API, wherever one is to be had."""
+
+import atexit
+import os
+import warnings
+from functools import cache
+from pathlib import Path
+
+from dotenv import load_dotenv
+from openai import OpenAI
+
+load_dotenv(Path(__file__).parent.parent / ".env")
+
+MODEL = os.environ.get("OPENAI_MODEL") or "gpt-6-luna"
+OPENAI = "https://api.openai.com/v1"
+
+
+def connect() -> OpenAI:
+    """Return an OpenAI client for the Assistants API, and print what it is connected to.
+
+    Three environment variables, or lines of the file `.env`, decide:
+
+    - `ASSISTANTS_BASE_URL` (remote): the client goes to that service, with `ASSISTANTS_API_KEY`.
+    - `OPENAI_API_KEY` (live): a server is started in this process, and asks OpenAI, or the server
+      that `OPENAI_BASE_URL` names, for each model turn.
+    - none of them (offline): the server is started, and the scripted tutor answers.
+
+    Raises:
+        StoreError: the server's database cannot be used.
+    """
+    # The SDK marks every Assistants call as deprecated. Our readers know; notebook 00 tells them.
+    warnings.filterwarnings("ignore", "The Assistants API is deprecated", DeprecationWarning)
+    if remote := os.environ.get("ASSISTANTS_BASE_URL"):
+        print(f"Connected to the Assistants API at {remote}.")
+        return OpenAI(base_url=remote, api_key=os.environ.get("ASSISTANTS_API_KEY") or "none")
+    server = _server()
+    who = "the offline tutor answers (no OPENAI_API_KEY is set)"
+    if os.environ.get("OPENAI_API_KEY"):
+        who = f"{MODEL} at {os.environ.get('OPENAI_BASE_URL') or OPENAI} answers"
+    print(f"Connected to the Assistants API on this machine, {server.base_url}: {who}.")
+    return OpenAI(base_url=server.base_url, api_key=server.token)
+
+
+@cache
+def _server():
+    """Start the server of this process; later calls return the same one."""
+    from assistants_server.engine import Upstream
+    from assistants_server.server import Server, default_database
+
+    upstream = None
+    if key := os.environ.get("OPENAI_API_KEY"):
+        upstream = Upstream(os.environ.get("OPENAI_BASE_URL") or OPENAI, key)
+    server = Server(default_database(), upstream=upstream)
+    server.start()
+    atexit.register(server.stop)
+    return server

@@ -1,0 +1,46 @@
+"""Executes a notebook in a kernel of its own."""
+
+import os
+import re
+
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from notebooks.book.chapters import NOTEBOOKS, ROOT
+
+SECONDS_PER_CELL = 120
+
+
+def use_scratch_database(name: str) -> None:
+    """Keep the kernels that are started from here on away from the reader's own database."""
+    database = ROOT / "build" / "scratch" / f"{name}.db"
+    for old in database.parent.glob(f"{database.name}*"):
+        if old.is_file():
+            old.unlink()
+    os.environ["ASSISTANTS_DB"] = str(database)
+
+
+def execute(notebook: NotebookNode) -> None:
+    """Run every cell and put its outputs into `notebook`, as a reader sees them.
+
+    Raises:
+        CellExecutionError: a cell failed that is not tagged ``raises-exception``.
+    """
+    client = NotebookClient(
+        notebook,
+        timeout=SECONDS_PER_CELL,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
+        record_timing=False,
+    )
+    client.execute()
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            _as_seen(output)
+
+
+def _as_seen(output: NotebookNode) -> None:
+    if output.output_type == "stream":  # what a carriage return overwrites is not seen
+        output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+    if output.output_type == "error":  # the last line; the rest names folders of this machine
+        output.traceback = [f"{output.ename}: {output.evalue}"]

@@ -1,0 +1,39 @@
+"""Writes the line at the top and at the end of each notebook: previous, contents, next."""
+
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from notebooks.book.chapters import chapters, read, title, write
+
+TAG = "navigation"
+CONTENTS = "[Contents](../README.md#the-notebooks)"
+
+
+def navigation_lines() -> dict[Path, str]:
+    """Return the line that belongs on each notebook."""
+    paths = chapters()
+    titles = {path: title(read(path)) for path in paths}
+    lines = {}
+    for previous, path, following in zip([None, *paths], paths, [*paths[1:], None], strict=False):
+        parts = [CONTENTS]
+        if previous:
+            parts.insert(0, f"← [{titles[previous]}]({previous.name})")
+        if following:
+            parts.append(f"[{titles[following]}]({following.name}) →")
+        lines[path] = " | ".join(parts)
+    return lines
+
+
+def navigate() -> None:
+    """Write the lines into the notebooks, in place of the old ones."""
+    for path, line in navigation_lines().items():
+        notebook = read(path)
+        kept = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", [])]
+        notebook.cells = [_cell(line), *kept, _cell(line)]
+        write(notebook, path)
+
+
+def _cell(line: str) -> NotebookNode:
+    return new_markdown_cell(line, metadata={"tags": [TAG]})
