@@ -48,7 +48,7 @@ class Server:
     ) -> None:
         self.token = secrets.token_urlsafe(24)
         self._socket = _listen(host, port)
-        self.base_url = "http://{}:{}/v1".format(host, self._socket.getsockname()[1])
+        self.base_url = f"http://{host}:{self._socket.getsockname()[1]}/v1"
         try:
             store = Store(database)
         except BaseException:

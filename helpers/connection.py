@@ -12,6 +12,8 @@ from openai import OpenAI
 load_dotenv(Path(__file__).parent.parent / ".env")
 
 MODEL = os.environ.get("OPENAI_MODEL") or "gpt-6-luna"
+# What the SDK says at every Assistants call. Our readers know: notebook 00 tells them.
+DEPRECATED = r"(deprecated|The Assistants API is deprecated.*)$"
 OPENAI = "https://api.openai.com/v1"
 
 
@@ -28,8 +30,7 @@ def connect() -> OpenAI:
     Raises:
         StoreError: the server's database cannot be used.
     """
-    # The SDK marks every Assistants call as deprecated. Our readers know; notebook 00 tells them.
-    warnings.filterwarnings("ignore", "The Assistants API is deprecated", DeprecationWarning)
+    warnings.filterwarnings("ignore", DEPRECATED, DeprecationWarning)
     if remote := os.environ.get("ASSISTANTS_BASE_URL"):
         print(f"Connected to the Assistants API at {remote}.")
         return OpenAI(base_url=remote, api_key=os.environ.get("ASSISTANTS_API_KEY") or "none")

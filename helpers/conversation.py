@@ -30,9 +30,7 @@ def submit_message(client: OpenAI, assistant_id: str, thread: Thread, user_messa
     return client.beta.threads.runs.create(thread.id, assistant_id=assistant_id)
 
 
-def create_thread_and_run(
-    client: OpenAI, assistant_id: str, user_input: str
-) -> tuple[Thread, Run]:
+def create_thread_and_run(client: OpenAI, assistant_id: str, user_input: str) -> tuple[Thread, Run]:
     """Start a conversation: return a new thread that holds a user's message, and its run."""
     thread = client.beta.threads.create()
     return thread, submit_message(client, assistant_id, thread, user_input)

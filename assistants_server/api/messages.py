@@ -143,9 +143,7 @@ async def retrieve(thread_id: str, message_id: str, store: TheStore) -> Message:
 
 
 @router.post("/{message_id}")
-async def modify(
-    thread_id: str, message_id: str, body: ModifyMessage, store: TheStore
-) -> Message:
+async def modify(thread_id: str, message_id: str, body: ModifyMessage, store: TheStore) -> Message:
     with store.change(Message, message_id, thread_id) as message:
         message.metadata = body.metadata
     return message

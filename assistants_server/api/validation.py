@@ -88,8 +88,7 @@ def _limit(kind: str, context: dict, param: str, value: Any) -> tuple[str, str, 
         what = "properties" if context.get("field_type") == "Dictionary" else "items"
         code = "object_above_max_properties" if what == "properties" else "array_above_max_length"
         return (
-            f"Invalid '{param}': too many {what}. Expected at most {limit}, "
-            f"but got {len(value)}.",
+            f"Invalid '{param}': too many {what}. Expected at most {limit}, but got {len(value)}.",
             param,
             code,
         )
@@ -97,7 +96,7 @@ def _limit(kind: str, context: dict, param: str, value: Any) -> tuple[str, str, 
         sign, limit = ("<=", context.get("le")) if "le" in context else (">=", context.get("ge"))
         direction = "above_max" if sign == "<=" else "below_min"
         return (
-            f"Invalid '{param}': expected a value {sign} {limit}, but got {value}.",
+            f"Invalid '{param}': expected a value {sign} {limit:g}, but got {value}.",
             param,
             f"value_{direction}",
         )
@@ -113,9 +112,9 @@ def _path(error: dict[str, Any], body: Any) -> list[str | int]:
     path, here = [], body
     for index, step in enumerate(rest):
         last = index == len(rest) - 1
-        if isinstance(here, dict) and step in here:
-            here = here[step]
-        elif isinstance(here, list) and isinstance(step, int) and step < len(here):
+        if (isinstance(here, dict) and step in here) or (
+            isinstance(here, list) and isinstance(step, int) and step < len(here)
+        ):
             here = here[step]
         elif not (last and error["type"] == "missing"):
             continue

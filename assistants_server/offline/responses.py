@@ -127,9 +127,7 @@ class Answer:
         begun, ended = self.response("in_progress"), self.response("completed")
         empty, part = self._part(""), self._part(self.text)
         started, message = self._message(None, "in_progress"), self._message(self.text, self.ends)
-        yield wire.ResponseCreatedEvent(
-            type="response.created", response=begun, sequence_number=0
-        )
+        yield wire.ResponseCreatedEvent(type="response.created", response=begun, sequence_number=0)
         yield wire.ResponseInProgressEvent(
             type="response.in_progress", response=begun, sequence_number=0
         )
@@ -149,9 +147,7 @@ class Answer:
         yield wire.ResponseContentPartDoneEvent(
             type="response.content_part.done", part=part, **inside
         )
-        yield wire.ResponseOutputItemDoneEvent(
-            type="response.output_item.done", item=message, **at
-        )
+        yield wire.ResponseOutputItemDoneEvent(type="response.output_item.done", item=message, **at)
         if self.ends == "completed":
             yield wire.ResponseCompletedEvent(
                 type="response.completed", response=ended, sequence_number=0

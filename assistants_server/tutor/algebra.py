@@ -11,8 +11,18 @@ from assistants_server.tutor.writing import show
 
 MAX_TO_FACTOR = 10**30
 WORK = (
-    (re.compile(r"\bfactor(?:i[sz]e)?\b", re.I), sympy.factor, "factor", "find what all terms share"),
-    (re.compile(r"\bexpand\b|\bmultiply out\b", re.I), sympy.expand, "expand", "multiply each term by each"),
+    (
+        re.compile(r"\bfactor(?:i[sz]e)?\b", re.I),
+        sympy.factor,
+        "factor",
+        "find what all terms share",
+    ),
+    (
+        re.compile(r"\bexpand\b|\bmultiply out\b", re.I),
+        sympy.expand,
+        "expand",
+        "multiply each term by each",
+    ),
     (re.compile(r"\bsimplif", re.I), sympy.simplify, "simplify", "bring like terms together"),
 )
 
@@ -21,12 +31,12 @@ def answer(text: str) -> Lesson | None:
     """Rewrite the expression in `text`, if it asks for that."""
     for pattern, rewrite, verb, how in WORK:
         if pattern.search(text):
-            if verb == "factor" and (number := re.search(r"\b\d[\d,]*\b", text)):
-                if not [f for f in formulas(text) if f.symbols]:
-                    return _prime_factors(int(number[0].replace(",", "")))
-            for formula in formulas(text):
-                if len(formula.sides) == 1:
-                    return _rewritten(formula, rewrite(formula.sides[0]), verb, how)
+            found = [formula for formula in formulas(text) if len(formula.sides) == 1]
+            number = re.search(r"\b\d[\d,]*\b", text)
+            if verb == "factor" and number and not any(formula.symbols for formula in found):
+                return _prime_factors(int(number[0].replace(",", "")))
+            if found:
+                return _rewritten(found[0], rewrite(found[0].sides[0]), verb, how)
     return None
 
 
@@ -34,7 +44,9 @@ def _rewritten(formula: Formula, result: Expr, verb: str, how: str) -> Lesson:
     before = formula.sides[0]
     if result == before and show(result).replace(" ", "") == formula.source.replace(" ", ""):
         return Lesson(f"{formula.source} is as far as I can {verb} it", value=show(result))
-    return Lesson(f"{formula.source} = {show(result)}", (Step(how, show(result)),), value=show(result))
+    return Lesson(
+        f"{formula.source} = {show(result)}", (Step(how, show(result)),), value=show(result)
+    )
 
 
 def _prime_factors(number: int) -> Lesson:
@@ -44,11 +56,15 @@ def _prime_factors(number: int) -> Lesson:
         kind = "prime" if number > 1 else "not a product of primes"
         return Lesson(f"{number} is {kind}", value=str(number))
     powers = sympy.factorint(number)
-    product = " · ".join(show(sympy.Symbol("p") ** n).replace("p", str(p)) for p, n in powers.items())
+    product = " · ".join(
+        show(sympy.Symbol("p") ** n).replace("p", str(p)) for p, n in powers.items()
+    )
     smallest = min(powers)
     return Lesson(
         f"{number} = {product}",
-        (Step(f"divide by {smallest}, the smallest prime that fits, as often as it goes"),
-         Step("go on with the next larger one until 1 is left")),
+        (
+            Step(f"divide by {smallest}, the smallest prime that fits, as often as it goes"),
+            Step("go on with the next larger one until 1 is left"),
+        ),
         value=product,
     )

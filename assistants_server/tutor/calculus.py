@@ -108,7 +108,9 @@ def _integrate(text: str) -> Lesson | None:
     low, high = (_number(bound) for bound in bounds.groups())
     value = sympy.simplify(sympy.integrate(function, (x, low, high)))
     if value.has(sympy.nan, sympy.zoo, sympy.Integral) or not value.is_finite:
-        return Lesson(f"The integral of {source} from {show(low)} to {show(high)} does not converge")
+        return Lesson(
+            f"The integral of {source} from {show(low)} to {show(high)} does not converge"
+        )
     exact = show(value) if value.is_Rational else f"{show(value)} ≈ {decimal(value)}"
     return Lesson(
         f"The integral of {source} from {show(low)} to {show(high)} is {exact}",

@@ -4,7 +4,9 @@ import re
 
 from assistants_server.tutor.lesson import Lesson
 
-COUNT = re.compile(r"\bcount\b.{0,40}?\b(?:from\s+(-?\d+)\s+)?(?:up\s+|down\s+)?to\s+(-?\d+)\b", re.I | re.S)
+COUNT = re.compile(
+    r"\bcount\b.{0,40}?\b(?:from\s+(-?\d+)\s+)?(?:up\s+|down\s+)?to\s+(-?\d+)\b", re.I | re.S
+)
 SLOWLY = re.compile(r"\bslow(?:ly)?\b", re.I)
 MOST = 2_000
 SECONDS_BETWEEN_NUMBERS = 0.1

@@ -68,9 +68,7 @@ def _linear(equation: Formula, x: Symbol) -> Lesson:
     return _solved(equation, x, sympy.solve(difference, x), steps)
 
 
-def _solved(
-    equation: Formula, x: Symbol, solutions: list[Expr], steps: tuple[Step, ...]
-) -> Lesson:
+def _solved(equation: Formula, x: Symbol, solutions: list[Expr], steps: tuple[Step, ...]) -> Lesson:
     numbers = all(solution.is_number for solution in solutions)
     shown = [f"{x} = {_root(solution)}" for solution in solutions]
     result = f"{equation.source} gives {listing(shown, 'or')}"
@@ -151,7 +149,9 @@ def _system(equations: list[Formula]) -> Lesson | None:
 
 
 def _assignments(solution: dict[Symbol, Expr]) -> str:
-    return listing([f"{symbol} = {show_value(solution[symbol])}" for symbol in sorted(solution, key=str)])
+    return listing(
+        [f"{symbol} = {show_value(solution[symbol])}" for symbol in sorted(solution, key=str)]
+    )
 
 
 def _substitution(equations: list[Formula], symbols: list[Symbol]) -> tuple[Step, ...]:
@@ -161,14 +161,8 @@ def _substitution(equations: list[Formula], symbols: list[Symbol]) -> tuple[Step
     if not all(is_linear(*each.sides, symbol) for each in equations for symbol in symbols):
         return ()
     first, second = equations
-    for kept, gone in (symbols, symbols[::-1]):
-        coefficient = sympy.expand(first.sides[0] - first.sides[1]).coeff(gone)
-        if coefficient.is_number and abs(coefficient) == 1:
-            break
-    else:
-        gone, kept = next(
-            ((one, other) for one, other in (symbols, symbols[::-1]) if _has(first, one)), symbols
-        )
+    gone = _easiest(first, symbols)
+    kept = next(symbol for symbol in symbols if symbol != gone)
     expression = sympy.solve(Eq(*first.sides), gone)[0]
     left, right = (side.subs(gone, expression) for side in second.sides)
     found = sympy.solve(Eq(left, right), kept)[0]
@@ -180,5 +174,9 @@ def _substitution(equations: list[Formula], symbols: list[Symbol]) -> tuple[Step
     )
 
 
-def _has(equation: Formula, symbol: Symbol) -> bool:
-    return any(side.has(symbol) for side in equation.sides)
+def _easiest(equation: Formula, symbols: list[Symbol]) -> Symbol:
+    """Return the unknown to solve for: the last one without a factor, or else any that is there."""
+    difference = sympy.expand(equation.sides[0] - equation.sides[1])
+    present = [symbol for symbol in symbols if difference.has(symbol)]
+    plain = [symbol for symbol in present if difference.coeff(symbol) in (1, -1)]
+    return (plain or present)[-1]

@@ -4,7 +4,9 @@ import re
 
 from assistants_server.tutor.lesson import Lesson
 
-THANKS = re.compile(r"^\W*(?:ok(?:ay)?\W+|great\W+|many\s+)*(?:thanks|thank you|thx|cheers)\b", re.I)
+THANKS = re.compile(
+    r"^\W*(?:ok(?:ay)?\W+|great\W+|many\s+)*(?:thanks|thank you|thx|cheers)\b", re.I
+)
 GREETING = re.compile(r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening)|greetings)\b", re.I)
 DISLIKE = re.compile(
     r"\b(?:don[’']?t|do not|never)\s+(?:really\s+)?(?:like|enjoy|understand|get)\s+math"

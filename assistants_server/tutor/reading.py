@@ -67,9 +67,11 @@ TOKEN = re.compile(
 )
 
 
-SHORT_WORDS = set(
-    "ad ah am an as at be by do eh er go ha he hi ho if in is it la lo ma me my no of oh ok on or "
-    "ow ox pa re sh si so to uh um up us vs we ya ye yo".split()
+SHORT_WORDS = frozenset(
+    """
+    ad ah am an as at be by do eh er go ha he hi ho if in is it la lo ma me my no of oh ok on or ow
+    ox pa re sh si so to uh um up us vs we ya ye yo
+    """.split()  # noqa: SIM905, as a list it would fill the page
 )
 
 

@@ -18,7 +18,9 @@ CONSTANTS = (
 def show(expr: Expr) -> str:
     """Return `expr` as text that the tutor can read again."""
     text = sympy.sstr(expr)
-    text = re.sub(r"\*\*\((-\d+)\)|\*\*(\d+)", lambda m: (m[1] or m[2]).translate(SUPERSCRIPT), text)
+    text = re.sub(
+        r"\*\*\((-\d+)\)|\*\*(\d+)", lambda m: (m[1] or m[2]).translate(SUPERSCRIPT), text
+    )
     text = text.replace("**", "^")
     for name, sign in (("exp", "e^"), ("sqrt", "√"), ("log", "ln"), ("Abs", "abs")):
         text = re.sub(rf"\b{name}\(", f"{sign}(", text)

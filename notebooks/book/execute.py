@@ -32,6 +32,7 @@ def execute(notebook: NotebookNode) -> None:
         kernel_name="python3",
         resources={"metadata": {"path": str(NOTEBOOKS)}},
         record_timing=False,
+        coalesce_streams=True,
     )
     client.execute()
     for cell in notebook.cells:

@@ -1,0 +1,38 @@
+# make run    execute every notebook and render it under build/
+# make test   ruff, the tests, and every stored output compared with what it prints now
+# make lab    open the notebooks in JupyterLab
+
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+PY := $(BIN)/python
+READY := .venv/.installed
+
+.PHONY: run test lab bench refresh
+
+run: $(READY)
+	$(PY) -m notebooks.book.run
+
+test: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pytest
+
+lab: $(READY)
+	$(PY) -m jupyterlab notebooks/00_start_here.ipynb
+
+bench: $(READY)
+	$(PY) -m tests.benchmarks.run
+
+# For maintainers: write the navigation lines and store the outputs anew.
+refresh: $(READY)
+	$(PY) -m notebooks.book.refresh
+	$(PY) -m ruff format notebooks
+
+$(READY): requirements.txt
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -c "open('$(READY)', 'w').close()"
