@@ -13,6 +13,7 @@ from assistants_server.engine import Upstream
 from assistants_server.store import Store
 
 LOOPBACK = "127.0.0.1"
+SECONDS_TO_FINISH = 5
 
 
 def default_database() -> Path:
@@ -56,8 +57,14 @@ class Server:
             raise
         tutor = Upstream(self.base_url, self.token)
         app = create_app(store, self.token, upstream or tutor, offline=upstream is None)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
-        self._uvicorn = uvicorn.Server(config)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        )
+        self._uvicorn = _Uvicorn(config)
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:
@@ -74,6 +81,13 @@ class Server:
         self._uvicorn.should_exit = True
         if self._thread is not None:
             self._thread.join()
+
+
+class _Uvicorn(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # First the runs: offline they hold connections to this very server, which would wait.
+        await self.config.app.state.engine.close()
+        await super().shutdown(sockets)
 
 
 def _listen(host: str, port: int) -> socket.socket:

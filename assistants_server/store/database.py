@@ -36,7 +36,11 @@ def open_database(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(
             path, timeout=10, isolation_level=None, check_same_thread=False
         )
-        _prepare(connection)
+        try:
+            _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
     except (OSError, sqlite3.Error) as error:
         raise StoreError(
             f"Cannot open the database {path}: {error}. Name another file with --db "

@@ -13,6 +13,10 @@ ASKED = re.compile(
     r"|=\s*\??\s*$|\?",
     re.I,
 )
+ORDER = Step(
+    "do brackets first, then powers, then products and quotients from left to right, and at last "
+    "sums and differences"
+)
 
 
 def answer(text: str) -> Lesson | None:
@@ -23,14 +27,10 @@ def answer(text: str) -> Lesson | None:
         return None
     if not ASKED.search(text) and re.search(r"[A-Za-z]{2}", prose(text)):
         return None
-    results = [_result(formula) for formula in sums]
+    several = len(sums) == 1 and len(re.findall(r"[-+*/^]", sums[0].source)) > 1
     return Lesson(
-        "; ".join(results),
-        (Step("work in this order: brackets, powers, products and quotients, sums"),)
-        if len(sums) == 1 and len(re.findall(r"[-+*/^]", sums[0].source)) > 1
-        else (),
-        more="Each operation has its turn: brackets first, then powers, then products and "
-        "quotients from left to right, then sums and differences.",
+        "; ".join(_result(formula) for formula in sums),
+        (ORDER,) if several else (),
         value=show(sums[0].sides[0]),
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 BRIEF = re.compile(r"sentence or less|(?:one|a single|1) sentence|brief|concise|short", re.I)
-ADDRESS = re.compile(r"address the user as ((?:[A-Z][\w.'-]*\s?)+)")
+ADDRESS = re.compile(r"address the user as ((?:[A-Z][\w'’-]*\s?)+)")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Conversation:
     def addressee(self) -> str | None:
         """Return the name that the instructions want the user to be called by."""
         match = ADDRESS.search(self.instructions)
-        return match[1].strip(" .") if match else None
+        return match[1].strip() if match else None
 
     def _latest(self) -> list[str]:
         latest = []

@@ -60,7 +60,7 @@ def _statement(equation: Formula) -> Lesson:
 
 def _linear(equation: Formula, x: Symbol) -> Lesson:
     left, right = equation.sides
-    steps = linear_steps(left, right, x)
+    steps = linear_steps(left, right, x, equation.source)
     difference = sympy.expand(left - right)
     if not difference.has(x):
         outcome = "is true for every" if difference == 0 else "is true for no"

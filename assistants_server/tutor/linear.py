@@ -11,8 +11,10 @@ def is_linear(left: Expr, right: Expr, x: Symbol) -> bool:
     return all(side.is_polynomial(x) and Poly(side, x).degree() <= 1 for side in (left, right))
 
 
-def linear_steps(left: Expr, right: Expr, x: Symbol) -> tuple[Step, ...]:
+def linear_steps(left: Expr, right: Expr, x: Symbol, source: str) -> tuple[Step, ...]:
     """Return the steps from ``left = right`` to ``x = ...``, none of them idle.
+
+    `source` is how the equation was written: SymPy multiplies some brackets out unasked.
 
     Where the unknown drops out, the last outcome is a statement without it.
     """
@@ -21,8 +23,8 @@ def linear_steps(left: Expr, right: Expr, x: Symbol) -> tuple[Step, ...]:
     def note(action: str) -> None:
         steps.append(Step(action, f"{show(left)} = {show(right)}"))
 
-    if expand(left) != left or expand(right) != right:
-        left, right = expand(left), expand(right)
+    left, right = expand(left), expand(right)
+    if "(" in source and "(" not in f"{show(left)}{show(right)}":
         note("multiply out the brackets")
     if not left.has(x) and right.has(x):
         left, right = right, left

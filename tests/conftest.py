@@ -1,0 +1,48 @@
+"""What the tests share: a server on an empty database, and clients for it.
+
+The notebooks' kernels inherit this environment, so they too run offline and on a scratch database.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openai import OpenAI
+from openai.types.beta import Assistant, Thread
+
+for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "ASSISTANTS_BASE_URL"):
+    os.environ[name] = ""  # an empty value is not overwritten from .env
+_scratch = tempfile.TemporaryDirectory(prefix="cookbook-", ignore_cleanup_errors=True)
+os.environ["ASSISTANTS_DB"] = str(Path(_scratch.name) / "notebooks.db")
+
+from assistants_server.server import Server  # noqa: E402
+
+MODEL = "gpt-6-luna"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "assistants.db")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[OpenAI]:
+    with OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def assistant(client: OpenAI) -> Assistant:
+    return client.beta.assistants.create(
+        model=MODEL, name="Math Tutor", instructions="Answer in a sentence or less."
+    )
+
+
+@pytest.fixture
+def thread(client: OpenAI) -> Thread:
+    return client.beta.threads.create()

@@ -1,0 +1,156 @@
+"""The helpers that the notebooks import."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from openai import OpenAI
+from openai.types.beta.threads import Message
+
+import helpers
+from helpers import (
+    RunNotCompleted,
+    create_thread_and_run,
+    get_response,
+    pretty_print,
+    show_json,
+    submit_message,
+    wait_on_run,
+)
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_conversation(client: OpenAI, assistant, capsys):
+    thread, run = create_thread_and_run(client, assistant.id, "Solve 3x + 11 = 14")
+    assert run.status == "queued"
+    assert wait_on_run(client, run).status == "completed"
+    wait_on_run(client, submit_message(client, assistant.id, thread, "Thank you!"))
+    pretty_print(get_response(client, thread))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["user", "assistant"] * 2
+    assert "x = 1" in lines[1]
+
+
+def test_wait_on_run_raises_with_the_reason(client: OpenAI, assistant):
+    _, run = create_thread_and_run(client, assistant.id, "Count slowly to 100")
+    client.beta.threads.runs.cancel(run.id, thread_id=run.thread_id)
+    with pytest.raises(RunNotCompleted, match=f"Run {run.id} ended as cancelled") as error:
+        wait_on_run(client, run)
+    assert error.value.run.status == "cancelled"
+
+
+def test_wait_on_run_names_last_error():
+    from openai.types.beta.threads import Run
+
+    error = {"code": "rate_limit_exceeded", "message": "Slow down."}
+    run = Run.construct(id="run_1", status="failed", last_error=error, incomplete_details=None)
+    run.last_error = type("LastError", (), error)()
+    with pytest.raises(RunNotCompleted, match=r"failed: Slow down \(rate_limit_exceeded\)"):
+        wait_on_run(None, run)
+
+
+def test_wait_on_run_gives_up_after_its_timeout(client: OpenAI, assistant):
+    _, run = create_thread_and_run(client, assistant.id, "Count slowly to 100")
+    started = time.monotonic()
+    with pytest.raises(TimeoutError, match="was still in_progress"):
+        wait_on_run(client, run, timeout=0.2)
+    assert time.monotonic() - started < 2
+
+
+def test_progress_leaves_one_line(client: OpenAI, assistant, capsys):
+    _, run = create_thread_and_run(client, assistant.id, "Count slowly to 8")
+    wait_on_run(client, run, progress=True)
+    out = capsys.readouterr().out
+    assert "\r" in out
+    seen = out.split("\r")[-1]
+    assert seen.startswith("Run completed after ")
+    assert seen.endswith(" s.\n")
+
+
+def message(*content: dict) -> Message:
+    return Message.construct(role="assistant", content=list(content))
+
+
+def test_pretty_print_survives_images_and_nothing_at_all(client: OpenAI, thread, capsys):
+    file = client.files.create(file=("cat.png", b"png"), purpose="vision")
+    client.beta.threads.messages.create(
+        thread.id,
+        role="user",
+        content=[
+            {"type": "text", "text": "Look:"},
+            {"type": "image_file", "image_file": {"file_id": file.id}},
+            {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+        ],
+    )
+    pretty_print(get_response(client, thread))
+    pretty_print([message()])
+    assert capsys.readouterr().out == (
+        f"user: Look:\n[image {file.id}]\n[image https://example.com/a.png]\n"
+        "assistant: (empty)\n"
+    )
+
+
+def test_show_json(client: OpenAI, assistant, capsys):
+    show_json(assistant, "name", "tools")
+    assert capsys.readouterr().out == '{\n  "name": "Math Tutor",\n  "tools": []\n}\n'
+    show_json(assistant)
+    assert f'"id": "{assistant.id}"' in capsys.readouterr().out
+
+
+def test_connect_twice_is_one_server(capsys):
+    first, second = helpers.connect(), helpers.connect()
+    assert first.base_url == second.base_url
+    out = capsys.readouterr().out
+    assert "the offline tutor answers" in out
+    assert first.api_key not in out
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess:
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+
+
+def test_a_script_ends_by_itself_and_quietly(tmp_path):
+    ended = run_python(
+        "import helpers; c = helpers.connect(); print(c.beta.assistants.list().data)",
+        ASSISTANTS_DB=str(tmp_path / "a.db"),
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.endswith("[]\n")
+    assert list(tmp_path.glob("*.lock")) == []
+
+
+def test_remote_mode_starts_nothing(server, tmp_path):
+    ended = run_python(
+        "import helpers, sys; c = helpers.connect(); print(c.beta.assistants.list().data);"
+        "assert 'assistants_server' not in sys.modules",
+        ASSISTANTS_BASE_URL=server.base_url,
+        ASSISTANTS_API_KEY=server.token,
+        ASSISTANTS_DB=str(tmp_path / "never.db"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert not (tmp_path / "never.db").exists()
+
+
+def test_a_database_that_cannot_be_used_says_so(tmp_path):
+    (tmp_path / "notes.txt").write_text("my notes")
+    ended = run_python(
+        "import helpers; helpers.connect()", ASSISTANTS_DB=str(tmp_path / "notes.txt")
+    )
+    assert "left alone" in ended.stderr.splitlines()[-1]
+
+
+def test_the_helpers_fit_into_one_sitting():
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in ROOT.glob("helpers/*.py"))
+    assert lines < 400

@@ -1,0 +1,47 @@
+"""A server is ready at once, and ends without leaving anything behind."""
+
+import threading
+import time
+
+from openai import OpenAI
+
+from assistants_server.server import Server
+
+
+def test_ready_in_well_under_100_milliseconds(tmp_path):
+    times = []
+    for number in range(5):
+        started = time.perf_counter()
+        server = Server(tmp_path / f"{number}.db")
+        server.start()
+        client = OpenAI(base_url=server.base_url, api_key=server.token)
+        ready = time.perf_counter()
+        client.beta.assistants.list()
+        times.append(ready - started)
+        server.stop()
+    assert sorted(times)[2] < 0.1
+
+
+def test_stopping_ends_the_thread_and_frees_the_port(tmp_path):
+    before = threading.active_count()
+    server = Server(tmp_path / "a.db")
+    server.start()
+    port = int(server.base_url.split(":")[2].split("/")[0])
+    server.stop()
+    assert threading.active_count() == before
+    again = Server(tmp_path / "a.db", port=port)
+    again.start()
+    again.stop()
+
+
+def test_two_servers_of_one_process_are_apart(tmp_path):
+    servers = [Server(tmp_path / name) for name in ("a.db", "b.db")]
+    clients = []
+    for server in servers:
+        server.start()
+        clients.append(OpenAI(base_url=server.base_url, api_key=server.token))
+    clients[0].beta.assistants.create(model="m")
+    assert [len(client.beta.assistants.list().data) for client in clients] == [1, 0]
+    assert servers[0].token != servers[1].token
+    for server in servers:
+        server.stop()

@@ -1,0 +1,191 @@
+"""The tutor computes: a changed question gets its own right answer."""
+
+import random
+import re
+import string
+
+import pytest
+import sympy
+
+from assistants_server.tutor import Conversation, Turn, answer
+from assistants_server.tutor.topics import topics
+
+BRIEF = "You are a personal math tutor. Answer questions briefly, in a sentence or less."
+
+
+def say(*questions: str, instructions: str = BRIEF, **settings: object) -> str:
+    """Return the answer to the last of these questions, asked one after the other."""
+    turns: list[Turn] = []
+    for question in questions:
+        turns.append(Turn("user", question))
+        reply = answer(Conversation(instructions, tuple(turns), **settings))
+        turns.append(Turn("assistant", reply.text))
+    return reply.text
+
+
+@pytest.mark.parametrize(
+    ("question", "part"),
+    [
+        ("I need to solve the equation `3x + 11 = 14`. Can you help me?", "x = 1:"),
+        ("Solve x^2 - 5x + 6 = 0", "x = 2 or x = 3"),
+        ("x² = 2", "x = -√2 ≈ -1.414214 or x = √2 ≈ 1.414214"),
+        ("what is x if 4x=20?", "x = 5"),
+        ("5 = 2x - 7", "x = 6"),
+        ("x/2 + 3 = 7", "x = 8"),
+        ("0.5x = 3", "x = 6"),
+        ("3 times x plus 2 equals 11", "x = 3"),
+        ("−2x − 4 = 10", "x = -7"),
+        ("2(x + 3) = 10", "x = 2"),
+        ("a 3x = 9", "x = 3"),
+        ("ax + b = c, solve for x", "x = (-b + c)/a"),
+        ("Solve for y: 2x + 3y = 12", "y = 4 - 2x/3"),
+        ("2x + 1 = 2x", "true for no x"),
+        ("2x + 2 = 2(x + 1)", "true for every x"),
+        ("solve x^2 + x + 1 = 0", "no real solution"),
+        ("x^3 - 6x^2 + 11x - 6 = 0", "x = 1, x = 2 or x = 3"),
+        ("x^5 - x + 1 = 0", "x = -1.167304 (rounded)"),
+        ("e^x = 5", "x = ln(5) ≈ 1.609438"),
+        ("cos(x) = x", "x ≈ 0.739085"),
+        ("2x + y = 5 and x - y = 1", "x = 2 and y = 1"),
+        ("x + y = 10, x * y = 21", "x = 3 and y = 7; or x = 7 and y = 3"),
+        ("x + y = 1 and x + y = 2", "no solution"),
+        ("Is 7*8=56?", "is true"),
+        ("What is 2 + 2?", "2 + 2 = 4."),
+        ("15% of 80", "= 12."),
+        ("What is 3/4 + 1/8?", "= 7/8 = 0.875"),
+        ("square root of 144", "= 12."),
+        ("What's 12 squared plus 5?", "= 149"),
+        ("What is sin 30°?", "= 1/2 = 0.5"),
+        ("What is 1/0?", "not defined"),
+        ("What is 1,000 * 3?", "= 3000"),
+        ("What is 2^100?", "1267650600228229401496703205376"),
+        ("What's the derivative of x^3?", "is 3x²"),
+        ("second derivative of x^4", "is 12x²"),
+        ("derivative of f(t) = t^2", "is 2t"),
+        ("integrate x^2 from 0 to 1", "is 1/3"),
+        ("integral of 1/x", "ln(x) + C"),
+        ("What is the limit of sin(x)/x as x -> 0?", "is 1."),
+        ("factor x^2 - 9", "(x - 3)(x + 3)"),
+        ("expand (x+1)^3", "x³ + 3x² + 3x + 1"),
+        ("simplify (x^2-1)/(x-1)", "x + 1"),
+        ("factor 360", "2³ · 3² · 5"),
+        ("count from 3 to 6", "3, 4, 5, 6."),
+        ("Could you explain linear algebra to me?", "Linear algebra studies vectors"),
+        ("What is Bayes’ theorem?", "probability of the cause given the evidence"),
+        ("I don't like math. What can I do?", "one step at a time"),
+        ("Thank you!", "welcome"),
+        ("Hello", "Hello!"),
+    ],
+)
+def test_answers(question, part):
+    assert part in say(question)
+
+
+def test_random_linear_equations():
+    numbers = random.Random(2026)
+    for _ in range(100):
+        a, b, c, d = (numbers.randint(-30, 30) for _ in range(4))
+        if a == c:
+            continue
+        solution = sympy.Rational(d - b, a - c)
+        assert f"x = {solution}" in say(f"Please solve {a}x + {b} = {c}x + {d} for me.")
+
+
+def test_random_systems():
+    numbers = random.Random(2026)
+    for _ in range(20):
+        x, y = numbers.randint(-9, 9), numbers.randint(-9, 9)
+        question = f"Solve 2x + 3y = {2 * x + 3 * y} and 5x - y = {5 * x - y}"
+        assert f"x = {x} and y = {y}" in say(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who won the world cup?",
+        "I have 3 apples and 4 pears. How many?",
+        "What is the weather on 2026-08-26?",
+        "x-axis",
+        "Write a poem about bees.",
+        "",
+        "????",
+        "solve x^2 < 4",
+    ],
+)
+def test_what_it_does_not_understand_it_says(question):
+    reply = say(question)
+    assert "offline tutor, a script and not a language model" in reply
+    assert "OPENAI_API_KEY" in reply
+
+
+def test_follow_ups_are_about_what_came_before():
+    explained = say("Solve 3x + 11 = 14", "Could you explain this to me?")
+    assert explained.startswith("Subtract 11 from both sides to get 3x = 3")
+    assert say("Solve 2x = 8", "Thanks, but why?").startswith("Divide both sides by 2")
+    assert say("Solve 2x = 8", "Are you sure?") == "Yes: with x = 4 both sides are 8."
+    assert "row of the matrix" in say("What is a matrix?", "Tell me more")
+
+
+def test_a_sentence_or_less_is_one_sentence():
+    for question in ("Solve 3x + 11 = 14", "Explain linear algebra to me", "2x + y = 5, x = y"):
+        reply = say(question)
+        assert reply.count("\n") == 0
+        assert len(re.findall(r"[.!?](?:\s|$)", reply)) == 1, reply
+
+
+def test_every_step_is_shown_otherwise():
+    reply = say("Solve 4(x - 3) = 2x + 8", instructions="")
+    assert reply.splitlines() == [
+        "4(x - 3) = 2x + 8 gives x = 10.",
+        "1. Multiply out the brackets: 4x - 12 = 2x + 8",
+        "2. Subtract 2x from both sides: 2x - 12 = 8",
+        "3. Add 12 to both sides: 2x = 20",
+        "4. Divide both sides by 2: x = 10",
+        "With x = 10 both sides are 28.",
+    ]
+
+
+def test_it_calls_people_by_the_name_it_is_told():
+    reply = say("2 + 2?", instructions="Please address the user as Jane Doe. She has premium.")
+    assert reply == "Jane Doe: 2 + 2 = 4."
+
+
+def test_every_topic_is_found_by_each_of_its_names():
+    assert len({topic.name for topic in topics().values()}) > 36
+    for name, topic in topics().items():
+        assert say(f"Please explain {name} to me.") == f"{topic.gist}.", name
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is 9^9^9^9?",
+        "What is 100000!?",
+        "integrate sin(x)^10 * exp(x^2) * log(x)",
+        "expand (x + y + z)^1000",
+        "(" * 500,
+        "x = " + "(" * 150 + "1" + ")" * 150,
+        "1" * 100_000 + " + 1 = x",
+        "x^" * 90 + "2 = 1",
+        "+ " * 199,
+    ],
+)
+def test_nothing_takes_it_too_long(question):
+    assert say(question)  # the bound is on calls, so a hang here would fail on any machine
+
+
+def test_no_text_makes_it_fail():
+    letters = random.Random(7)
+    alphabet = string.printable + "²√π×÷−≈∫°%αé☃" + "x=+-*/^()" * 6
+    for _ in range(400):
+        assert say("".join(letters.choices(alphabet, k=letters.randint(0, 40))))
+
+
+def test_the_same_question_has_the_same_answer():
+    questions = ["x^2 + y^2 = 25, x + y = 7", "x^4 - 5x^2 + 4 = 0", "integrate x*exp(x)"]
+    assert [say(q) for q in questions] == [say(q) for q in questions]
+
+
+@pytest.mark.parametrize("attack", ["__import__('os').system('true')", "lambda: 0", "x.__class__"])
+def test_a_message_is_never_executed(attack):
+    assert "offline tutor" in say(f"Solve {attack}") or "= " in say(f"Solve {attack}")
