@@ -48,7 +48,7 @@ class Server:
         upstream: Upstream | None = None,
     ) -> None:
         self.token = secrets.token_urlsafe(24)
-        self._socket = _listen(host, port)
+        self._socket = listen(host, port)
         self.base_url = f"http://{host}:{self._socket.getsockname()[1]}/v1"
         try:
             store = Store(database)
@@ -90,7 +90,12 @@ class _Uvicorn(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on that address, port 0 for one that is free.
+
+    Raises:
+        OSError: the port is in use, or the host is not an address of this machine.
+    """
     # Without IPPROTO_TCP asyncio leaves Nagle's algorithm on, and every answer takes 40 ms.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

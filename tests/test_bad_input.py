@@ -44,7 +44,11 @@ WRONG = [
         "content[0].text",
     ),
     ("threads/{thread}/runs", {}, "assistant_id"),
-    ("threads/{thread}/runs", {"assistant_id": "{assistant}", "max_prompt_tokens": 5}, "max_prompt_tokens"),
+    (
+        "threads/{thread}/runs",
+        {"assistant_id": "{assistant}", "max_prompt_tokens": 5},
+        "max_prompt_tokens",
+    ),
     ("threads/{thread}/runs", {"assistant_id": "{assistant}", "stream": True}, "stream"),
     (
         "threads/{thread}/runs",

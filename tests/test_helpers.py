@@ -88,8 +88,7 @@ def test_pretty_print_survives_images_and_nothing_at_all(client: OpenAI, thread,
     pretty_print(get_response(client, thread))
     pretty_print([message()])
     assert capsys.readouterr().out == (
-        f"user: Look:\n[image {file.id}]\n[image https://example.com/a.png]\n"
-        "assistant: (empty)\n"
+        f"user: Look:\n[image {file.id}]\n[image https://example.com/a.png]\nassistant: (empty)\n"
     )
 
 

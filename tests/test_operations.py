@@ -83,7 +83,9 @@ def filled(template: object, ids: dict[str, str]) -> object:
 )
 def test_answers_with_the_sdks_model(method, path, body, model, http, ids, client):
     if "{slow_run}" in path:
-        client.beta.threads.messages.create(ids["thread"], role="user", content="Count slowly to 99")
+        client.beta.threads.messages.create(
+            ids["thread"], role="user", content="Count slowly to 99"
+        )
         ids["slow_run"] = client.beta.threads.runs.create(
             ids["thread"], assistant_id=ids["assistant"]
         ).id

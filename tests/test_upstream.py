@@ -48,9 +48,7 @@ def test_what_the_upstream_is_asked(run_with):
             {
                 "model": MODEL,
                 "instructions": "Be kind.",
-                "input": [
-                    {"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}
-                ],
+                "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}],
                 "temperature": 0.5,
                 "store": False,
                 "stream": True,

@@ -1,0 +1,1 @@
+"""Benchmarks, run by ``make bench``. They measure and print; they assert nothing."""

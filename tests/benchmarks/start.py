@@ -1,0 +1,31 @@
+"""How long it takes from nothing to a first answer."""
+
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import httpx2
+
+from assistants_server.server import Server
+
+ROUNDS = 11
+
+
+def main() -> None:
+    times = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(ROUNDS):
+            started = time.perf_counter()
+            server = Server(Path(folder) / f"{number}.db")
+            server.start()
+            httpx2.get(f"{server.base_url}/assistants")
+            times.append((time.perf_counter() - started) * 1000)
+            server.stop()
+    print("from imported to the first answer, a new database each time")
+    print(f"  first         {times[0]:7.1f} ms")
+    print(f"  median of {ROUNDS}  {median(times):7.1f} ms   (target: well under 100)")
+
+
+if __name__ == "__main__":
+    main()
