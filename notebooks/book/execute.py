@@ -33,6 +33,7 @@ def execute(notebook: NotebookNode) -> None:
         resources={"metadata": {"path": str(NOTEBOOKS)}},
         record_timing=False,
         coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],
     )
     client.execute()
     for cell in notebook.cells:
