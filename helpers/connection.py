@@ -32,13 +32,13 @@ def connect() -> OpenAI:
     """
     warnings.filterwarnings("ignore", DEPRECATED, DeprecationWarning)
     if remote := os.environ.get("ASSISTANTS_BASE_URL"):
-        print(f"Connected to the Assistants API at {remote}")
+        print(f"Assistants API at {remote} (remote).")
         return OpenAI(base_url=remote, api_key=os.environ.get("ASSISTANTS_API_KEY") or "none")
     server = _server()
-    who = "The offline tutor answers; no OPENAI_API_KEY is set."
+    who = "Offline: the scripted tutor answers."
     if os.environ.get("OPENAI_API_KEY"):
-        who = f"{MODEL} answers, at {os.environ.get('OPENAI_BASE_URL') or OPENAI}"
-    print(f"Connected to the Assistants API at {server.base_url} on this machine. {who}")
+        who = f"Live: {MODEL} at {os.environ.get('OPENAI_BASE_URL') or OPENAI} answers."
+    print(f"Assistants API on this machine ({server.base_url}). {who}")
     return OpenAI(base_url=server.base_url, api_key=server.token)
 
 

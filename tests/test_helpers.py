@@ -103,7 +103,7 @@ def test_connect_twice_is_one_server(capsys):
     first, second = helpers.connect(), helpers.connect()
     assert first.base_url == second.base_url
     out = capsys.readouterr().out
-    assert "The offline tutor answers" in out
+    assert "Offline: the scripted tutor answers." in out
     assert first.api_key not in out
 
 
