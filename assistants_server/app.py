@@ -5,7 +5,16 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from assistants_server.api import assistants, errors, files, messages, run_steps, runs, threads
+from assistants_server.api import (
+    assistants,
+    errors,
+    files,
+    messages,
+    run_steps,
+    runs,
+    threads,
+    tool_outputs,
+)
 from assistants_server.api.auth import RequireToken
 from assistants_server.api.limits import LimitBody
 from assistants_server.engine import Engine, Upstream
@@ -37,7 +46,7 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
     app.add_middleware(RequireToken, token=token)
     errors.install(app)
     # /threads/runs must be asked before /threads/{thread_id}.
-    for room in (assistants, runs, threads, messages, run_steps, files):
+    for room in (assistants, runs, threads, messages, run_steps, tool_outputs, files):
         app.include_router(room.router, prefix="/v1")
     if offline:
         for room in (responses, chat_completions):

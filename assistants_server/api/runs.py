@@ -13,7 +13,7 @@ from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import ListPage, Paging
 from assistants_server.api.messages import CreateMessage, add_message
 from assistants_server.api.threads import CreateThread, add_thread
-from assistants_server.engine import SECONDS_TO_EXPIRE, active_run
+from assistants_server.engine import SECONDS_TO_EXPIRE, active_run, expire_if_due
 from assistants_server.store import Store, new_id
 
 router = APIRouter(prefix="/threads")
@@ -61,15 +61,24 @@ class RunQuery(BaseModel):
     include: Annotated[list[Include], Field(alias="include[]")] = []
 
 
-def _add_run(store: Store, thread_id: str, body: CreateRun) -> Run:
-    """Store a new queued run, with the messages that it adds to the thread."""
-    if body.stream:
+def refuse_streaming(stream: bool | None) -> None:
+    """Refuse ``stream=True``.
+
+    Raises:
+        ApiError: 400.
+    """
+    if stream:
         raise ApiError(
             400,
             "This server does not stream runs yet: leave stream out and poll the run.",
             param="stream",
             code="unsupported_parameter",
         )
+
+
+def _add_run(store: Store, thread_id: str, body: CreateRun) -> Run:
+    """Store a new queued run, with the messages that it adds to the thread."""
+    refuse_streaming(body.stream)
     with store.transaction():
         store.get(Thread, thread_id)
         assistant = store.get(Assistant, body.assistant_id)
@@ -78,11 +87,10 @@ def _add_run(store: Store, thread_id: str, body: CreateRun) -> Run:
         for message in body.additional_messages or []:
             add_message(store, thread_id, message)
         run = _new_run(thread_id, assistant, body)
-        if run.tools:
+        if any(tool.type == "file_search" for tool in run.tools):
             raise ApiError(
                 400,
-                "This server does not execute tools yet: run with tools=[], or with an "
-                "assistant that has none.",
+                "This server has no file search yet: run with tools that leave it out.",
                 param="tools",
                 code="unsupported_parameter",
             )
@@ -159,12 +167,14 @@ async def create(
 @router.get("/{thread_id}/runs")
 async def list_all(thread_id: str, cursor: Paging, store: TheStore) -> ListPage[Run]:
     store.get(Thread, thread_id)
-    return ListPage[Run].of(store.page(Run, thread_id, **cursor.model_dump()))
+    page = store.page(Run, thread_id, **cursor.model_dump())
+    page.items[:] = [expire_if_due(store, run) for run in page.items]
+    return ListPage[Run].of(page)
 
 
 @router.get("/{thread_id}/runs/{run_id}")
 async def retrieve(thread_id: str, run_id: str, store: TheStore) -> Run:
-    return store.get(Run, run_id, thread_id)
+    return expire_if_due(store, store.get(Run, run_id, thread_id))
 
 
 @router.post("/{thread_id}/runs/{run_id}")
@@ -176,9 +186,13 @@ async def modify(thread_id: str, run_id: str, body: ModifyRun, store: TheStore) 
 
 @router.post("/{thread_id}/runs/{run_id}/cancel")
 async def cancel(thread_id: str, run_id: str, store: TheStore, engine: TheEngine) -> Run:
+    waited = expire_if_due(store, store.get(Run, run_id, thread_id)).status == "requires_action"
     with store.change(Run, run_id, thread_id) as run:
         if run.status not in ("queued", "in_progress", "requires_action"):
             raise ApiError(400, f"Cannot cancel run with status '{run.status}'.")
         run.status = "cancelling"
-    engine.cancel(run.id)
+    if waited:
+        engine.cancel_waiting(run.id)
+    else:
+        engine.cancel(run.id)
     return run

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from openai.types.beta import Thread, ThreadDeleted
 
 from assistants_server.api import fields, resources
-from assistants_server.api.context import TheStore, now
+from assistants_server.api.context import TheEngine, TheStore, now
 from assistants_server.api.messages import CreateMessage, add_message
 from assistants_server.store import Store, new_id
 
@@ -62,6 +62,7 @@ async def modify(thread_id: str, body: ModifyThread, store: TheStore) -> Thread:
 
 
 @router.delete("/{thread_id}")
-async def delete(thread_id: str, store: TheStore) -> ThreadDeleted:
+async def delete(thread_id: str, store: TheStore, engine: TheEngine) -> ThreadDeleted:
     store.delete(Thread, thread_id)
+    await engine.forget(thread_id)
     return ThreadDeleted(id=thread_id, deleted=True, object="thread.deleted")

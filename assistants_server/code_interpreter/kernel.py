@@ -65,7 +65,11 @@ class Kernel:
             await self.stop()
         if self._manager is None:
             await self._start()
-        output = await self._collect(self._client.execute(code, store_history=True))
+        try:
+            output = await self._collect(self._client.execute(code, store_history=True))
+        except asyncio.CancelledError:
+            await self._interrupt()
+            raise
         if self._manager is not None and await asyncio.to_thread(self._end_strays) > MANY_STRAYS:
             # Dead processes count until their parent, the kernel, asks for them.
             await self.stop()

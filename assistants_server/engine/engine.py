@@ -5,7 +5,9 @@ import asyncio
 from openai.types.beta.threads import Run
 from openai.types.beta.threads.run import LastError
 
-from assistants_server.engine.execution import Execution, finish_run
+from assistants_server.code_interpreter import CodeInterpreter
+from assistants_server.engine.execution import Execution
+from assistants_server.engine.states import end_waiting, finish_run
 from assistants_server.engine.upstream import Upstream
 from assistants_server.store import NotFound, Store
 
@@ -24,6 +26,7 @@ class Engine:
     def __init__(self, store: Store, upstream: Upstream) -> None:
         self._store = store
         self._client = upstream.client()
+        self._interpreter = CodeInterpreter(store)
         self._running: dict[str, tuple[Execution, asyncio.Task]] = {}
         self._watcher: asyncio.Task | None = None
 
@@ -35,7 +38,7 @@ class Engine:
 
     def start(self, run_id: str) -> None:
         """Begin to execute a queued run, and return at once."""
-        execution = Execution(self._store, self._client, run_id)
+        execution = Execution(self._store, self._client, self._interpreter, run_id)
         task = asyncio.create_task(execution.run(), name=run_id)
         self._running[run_id] = execution, task
         task.add_done_callback(self._ended)
@@ -47,6 +50,14 @@ class Engine:
         if run_id in self._running:
             self._running[run_id][1].cancel()
 
+    def cancel_waiting(self, run_id: str) -> None:
+        """End a run as ``cancelled`` that nobody executes, because it waited for its client."""
+        end_waiting(self._store, run_id, "cancelled")
+
+    async def forget(self, thread_id: str) -> None:
+        """Let go of what is kept for a thread that has been deleted."""
+        await self._interpreter.forget(thread_id)
+
     async def close(self) -> None:
         """Stop all runs, marking them ``failed``, and close the connections."""
         for execution, task in list(self._running.values()):
@@ -56,6 +67,7 @@ class Engine:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._watcher is not None:
             self._watcher.cancel()
+        await self._interpreter.close()
         await self._client.close()
 
     def _ended(self, task: asyncio.Task) -> None:

@@ -1,42 +1,42 @@
-"""One run from queued to its end."""
+"""One run, one loop: ask the model, carry out what it calls, ask again, until it has answered."""
 
 import asyncio
 import logging
 import time
 
 from openai import AsyncOpenAI
-from openai.types.beta.threads import Message, Run
-from openai.types.beta.threads.message import IncompleteDetails as MessageIncomplete
-from openai.types.beta.threads.run import IncompleteDetails, LastError, Usage
-from openai.types.beta.threads.runs import RunStep
-from openai.types.beta.threads.runs.run_step import LastError as StepError
-from openai.types.beta.threads.runs.run_step import Usage as StepUsage
+from openai.types.beta.threads import RequiredActionFunctionToolCall, Run
+from openai.types.beta.threads.run import LastError, RequiredAction
 
+from assistants_server.code_interpreter import CodeInterpreter
+from assistants_server.engine import tools
 from assistants_server.engine.prompt import PromptTooLong, build_request
-from assistants_server.engine.upstream import Turn, UpstreamError, stream_turn, text_block
-from assistants_server.store import NotFound, Store, new_id
+from assistants_server.engine.records import Records
+from assistants_server.engine.states import finish_run
+from assistants_server.engine.upstream import Call, Turn, UpstreamError, stream_turn
+from assistants_server.store import NotFound, Store
 
 log = logging.getLogger(__name__)
 
+MOST_TURNS = 64
 STOPPED = "The server was stopped while it worked on this run. Create the run again."
-NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-WHY_INCOMPLETE = {
-    "incomplete": "max_tokens",
-    "cancelled": "run_cancelled",
-    "expired": "run_expired",
-    "failed": "run_failed",
-}
 
 
 class Execution:
-    """Takes a queued run to one of its ends, writing each change to the store as it happens."""
+    """Takes a queued run to one of its ends, or to where it waits for its client.
 
-    def __init__(self, store: Store, client: AsyncOpenAI, run_id: str) -> None:
+    Every change is written to the store as it happens, so that another execution, of this process
+    or of another, can take up a run that has waited.
+    """
+
+    def __init__(
+        self, store: Store, client: AsyncOpenAI, interpreter: CodeInterpreter, run_id: str
+    ) -> None:
         self.store = store
         self.client = client
+        self.interpreter = interpreter
         self.run_id = run_id
-        self.step_id: str | None = None
-        self.message_id: str | None = None
+        self.records: Records | None = None
         self.text = ""
         self.stopping = False
 
@@ -45,7 +45,7 @@ class Execution:
         try:
             run = self._begin()
             async with asyncio.timeout(run.expires_at - time.time()):
-                await self._turn(run)
+                await self._loop(run)
         except asyncio.CancelledError:
             if self.stopping:
                 self._finish("failed", error=LastError(code="server_error", message=STOPPED))
@@ -73,122 +73,94 @@ class Execution:
             if run.status == "cancelling":
                 raise asyncio.CancelledError
             run.status = "in_progress"
-            run.started_at = int(time.time())
+            run.started_at = run.started_at or int(time.time())
+        self.records = Records(self.store, run)
         return run
 
-    async def _turn(self, run: Run) -> None:
-        async for piece in stream_turn(self.client, build_request(self.store, run)):
-            if isinstance(piece, str):
-                if self.message_id is None:
-                    self._open_message(run)
-                self.text += piece
-                continue
-            if not piece.blocks:
-                raise UpstreamError("The model answered with nothing at all.")
-            if self.message_id is None:
-                self._open_message(run)
-            if piece.cut_short:
-                self._finish("incomplete", piece, reason="max_completion_tokens")
-            else:
-                self._finish("completed", piece)
+    async def _loop(self, run: Run) -> None:
+        for _ in range(MOST_TURNS):
+            turn = await self._turn(run)
+            if not turn.calls:
+                self._finish(*_end(turn))
+                return
+            waiting = await self._call_tools(run, turn)
+            if waiting:
+                self._require_action(waiting)
+                return
+        raise UpstreamError(f"The model called tools {MOST_TURNS} times without an answer.")
 
-    def _open_message(self, run: Run) -> None:
-        now = int(time.time())
-        common = {"created_at": now, "status": "in_progress", "metadata": {}}
-        common |= {"assistant_id": run.assistant_id, "thread_id": run.thread_id, "run_id": run.id}
-        message = Message.model_validate(
-            {
-                "id": new_id("msg_"),
-                "object": "thread.message",
-                "role": "assistant",
-                "content": [],
-                "attachments": [],
-                **common,
-            }
-        )
-        step = RunStep.model_validate(
-            {
-                "id": new_id("step_"),
-                "object": "thread.run.step",
-                "type": "message_creation",
-                "step_details": {
-                    "type": "message_creation",
-                    "message_creation": {"message_id": message.id},
-                },
-                **common,
-            }
-        )
+    async def _turn(self, run: Run) -> Turn:
+        """Let the model speak once; its message, if it writes one, is closed at the end."""
+        self.text = ""
+        async for piece in stream_turn(self.client, build_request(self.store, run)):
+            if isinstance(piece, Turn):
+                turn = piece
+            else:
+                if not self.records.message_is_open:
+                    self.records.open_message()
+                self.text += piece
+        if not turn.blocks and not turn.calls:
+            raise UpstreamError("The model answered with nothing at all.")
         with self.store.transaction():
-            self.store.insert(message, parent=run.thread_id)
-            self.store.insert(step, parent=run.id)
-        self.message_id, self.step_id = message.id, step.id
+            if turn.blocks:
+                if not self.records.message_is_open:
+                    self.records.open_message()
+                status = "incomplete" if turn.cut_short else "completed"
+                usage = None if turn.calls else turn.usage
+                written = self.interpreter.written(run.thread_id)
+                self.records.close_message(turn.blocks, status, usage, written)
+            if turn.calls:
+                self.records.open_calls([tools.as_recorded(call, run) for call in turn.calls])
+                self.records.note_usage(turn.usage)
+        return turn
+
+    async def _call_tools(self, run: Run, turn: Turn) -> list[Call]:
+        """Carry out what can be done here; return the calls that the client must carry out."""
+        waiting = []
+        for call in turn.calls:
+            if tools.is_code(call, run):
+                recorded = await tools.run_code(self.interpreter, self.store, run, call)
+                self.records.change_call(recorded)
+            elif tools.is_for_the_client(call, run):
+                waiting.append(call)
+            else:
+                recorded = tools.as_recorded(call, run)
+                recorded["function"]["output"] = tools.unknown(call, run)
+                self.records.change_call(recorded)
+        if not waiting:
+            self.records.close_step("completed")
+        return waiting
+
+    def _require_action(self, waiting: list[Call]) -> None:
+        calls = [
+            RequiredActionFunctionToolCall(
+                id=call.id,
+                type="function",
+                function={"name": call.name, "arguments": call.arguments},
+            )
+            for call in waiting
+        ]
+        with self.store.change(Run, self.run_id) as run:
+            if run.status == "cancelling":
+                raise asyncio.CancelledError
+            run.status = "requires_action"
+            run.required_action = RequiredAction(
+                type="submit_tool_outputs", submit_tool_outputs={"tool_calls": calls}
+            )
+            self.store.release(self.run_id)
 
     def _finish(
-        self,
-        status: str,
-        turn: Turn | None = None,
-        *,
-        error: LastError | None = None,
-        reason: str | None = None,
+        self, status: str, reason: str | None = None, *, error: LastError | None = None
     ) -> None:
-        """Write the end of the run, its step and its message in one transaction."""
+        """Write the end of the run, and of its open step and message, in one transaction."""
         try:
             with self.store.transaction():
-                self._close_message(status, turn)
-                self._close_step(status, turn, error)
-                finish_run(
-                    self.store,
-                    self.run_id,
-                    status,
-                    usage=turn.usage if turn else None,
-                    error=error,
-                    reason=reason,
-                )
+                if self.records is not None:
+                    self.records.close_all(status, self.text, error and error.message)
+                finish_run(self.store, self.run_id, status, error=error, reason=reason)
         except NotFound:
             log.info("%s was deleted while it ran", self.run_id)
 
-    def _close_message(self, status: str, turn: Turn | None) -> None:
-        if self.message_id is None:
-            return
-        now = int(time.time())
-        with self.store.change(Message, self.message_id) as message:
-            message.content = turn.blocks if turn else [text_block(self.text)]
-            if status == "completed":
-                message.status, message.completed_at = "completed", now
-            else:
-                message.status, message.incomplete_at = "incomplete", now
-                message.incomplete_details = MessageIncomplete(reason=WHY_INCOMPLETE[status])
 
-    def _close_step(self, status: str, turn: Turn | None, error: LastError | None) -> None:
-        if self.step_id is None:
-            return
-        with self.store.change(RunStep, self.step_id) as step:
-            # A step knows no "incomplete": what was cut short did complete its message.
-            step.status = "completed" if status == "incomplete" else status
-            setattr(step, f"{step.status}_at", int(time.time()))
-            step.usage = turn and StepUsage(**turn.usage)
-            step.last_error = error and StepError(code="server_error", message=error.message)
-
-
-def finish_run(
-    store: Store,
-    run_id: str,
-    status: str,
-    *,
-    usage: dict[str, int] | None = None,
-    error: LastError | None = None,
-    reason: str | None = None,
-) -> None:
-    """Write a run's end into the store.
-
-    Raises:
-        NotFound: the run has been deleted.
-    """
-    with store.change(Run, run_id) as run:
-        run.status = status
-        run.usage = Usage(**(usage or NO_USAGE))
-        run.last_error = error
-        run.incomplete_details = reason and IncompleteDetails(reason=reason)
-        if status in ("completed", "failed", "cancelled"):
-            setattr(run, f"{status}_at", int(time.time()))
-        store.release(run_id)
+def _end(turn: Turn) -> tuple[str, str | None]:
+    return ("incomplete", "max_completion_tokens") if turn.cut_short else ("completed", None)

@@ -1,14 +1,19 @@
 """Turns a run and its thread into the body of a request to the Responses API."""
 
 import base64
+import json
 import mimetypes
 from typing import Any
 
 from openai.types import FileObject
 from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads.runs import RunStep
 
 from assistants_server import tokens
+from assistants_server.engine.tools import choice, offered
 from assistants_server.store import Store
+
+FEWEST_OUTPUT_TOKENS = 16  # the least that the Responses API takes
 
 
 class PromptTooLong(Exception):
@@ -23,11 +28,24 @@ def build_request(store: Store, run: Run) -> dict[str, Any]:
     Raises:
         PromptTooLong: the run's max_prompt_tokens leaves no room for the newest message.
     """
+    steps = store.all(RunStep, run.id)
+    spoken = {
+        step.step_details.message_creation.message_id
+        for step in steps
+        if step.type == "message_creation"
+    }
+    messages = [_item(store, message) for message in _kept(store, run, spoken)]
+    called = any(step.type == "tool_calls" for step in steps)
+    tools = offered(run)
     request = {
         "model": run.model,
         "instructions": run.instructions or None,
-        "input": [_item(store, message) for message in _kept(store, run)],
-        "max_output_tokens": run.max_completion_tokens,
+        "input": messages + [item for step in steps for item in _done(store, step)],
+        "max_output_tokens": _tokens_left(run, steps),
+        "tools": tools or None,
+        # A forced call would be forced again after its output, for ever.
+        "tool_choice": ("auto" if called else choice(run)) if tools else None,
+        "parallel_tool_calls": run.parallel_tool_calls if tools else None,
         "temperature": run.temperature,
         "top_p": run.top_p,
         "text": _text_format(run),
@@ -37,8 +55,47 @@ def build_request(store: Store, run: Run) -> dict[str, Any]:
     return {name: value for name, value in request.items() if value is not None}
 
 
-def _kept(store: Store, run: Run) -> list[Message]:
-    messages = [message for message in store.all(Message, run.thread_id) if message.content]
+def _done(store: Store, step: RunStep) -> list[dict[str, Any]]:
+    """Return what a step of this run adds to the conversation: a message, or calls and outputs."""
+    if step.type == "message_creation":
+        message = store.get(Message, step.step_details.message_creation.message_id)
+        return [_item(store, message)] if message.content else []
+    items = []
+    for call in step.step_details.tool_calls:
+        if call.type == "code_interpreter":
+            name, arguments = "code_interpreter", json.dumps({"code": call.code_interpreter.input})
+            output = _told(call.code_interpreter.outputs)
+        else:
+            name, arguments = call.function.name, call.function.arguments
+            output = call.function.output or ""
+        named = {"type": "function_call", "call_id": call.id, "name": name}
+        items.append({**named, "arguments": arguments})
+        items.append({"type": "function_call_output", "call_id": call.id, "output": output})
+    return items
+
+
+def _told(outputs: list) -> str:
+    """Return what a model is told of the outputs of its code."""
+    logs = [output.logs for output in outputs if output.type == "logs"]
+    figures = sum(output.type == "image" for output in outputs)
+    if figures:
+        logs.append(f"[{figures} figure(s) drawn; the user will see them in your message]")
+    return "\n".join(logs) or "[no output]"
+
+
+def _tokens_left(run: Run, steps: list[RunStep]) -> int | None:
+    if run.max_completion_tokens is None:
+        return None
+    used = sum(step.usage.completion_tokens for step in steps if step.usage)
+    return max(run.max_completion_tokens - used, FEWEST_OUTPUT_TOKENS)
+
+
+def _kept(store: Store, run: Run, spoken: set[str]) -> list[Message]:
+    messages = [
+        message
+        for message in store.all(Message, run.thread_id)
+        if message.content and message.id not in spoken
+    ]
     strategy = run.truncation_strategy
     if strategy and strategy.type == "last_messages":
         messages = messages[-strategy.last_messages :]

@@ -1,6 +1,10 @@
-"""The states of a run that others need to know about."""
+"""The states of a run, and its end."""
+
+import time
 
 from openai.types.beta.threads import Run
+from openai.types.beta.threads.run import IncompleteDetails, LastError, Usage
+from openai.types.beta.threads.runs import RunStep
 
 from assistants_server.store import Store
 
@@ -14,4 +18,56 @@ def active_run(store: Store, thread_id: str) -> Run | None:
     A thread has at most one, and only its newest run can be it.
     """
     newest = store.page(Run, thread_id, limit=1).items
-    return newest[0] if newest and newest[0].status in ACTIVE else None
+    run = expire_if_due(store, newest[0]) if newest else None
+    return run if run and run.status in ACTIVE else None
+
+
+def expire_if_due(store: Store, run: Run) -> Run:
+    """Return the run, ended as ``expired`` if it has waited for its client too long.
+
+    Nobody executes a run that waits, so whoever looks at it next notices.
+    """
+    if run.status != "requires_action" or time.time() < run.expires_at:
+        return run
+    end_waiting(store, run.id, "expired")
+    return store.get(Run, run.id)
+
+
+def end_waiting(store: Store, run_id: str, status: str) -> None:
+    """End a run that waits for its client, with the step that waits, as `status`."""
+    with store.transaction():
+        for step in store.all(RunStep, run_id):
+            if step.status == "in_progress":
+                step.status = status
+                setattr(step, f"{status}_at", int(time.time()))
+                store.update(step)
+        finish_run(store, run_id, status)
+
+
+def finish_run(
+    store: Store,
+    run_id: str,
+    status: str,
+    *,
+    error: LastError | None = None,
+    reason: str | None = None,
+) -> None:
+    """Write a run's end into the store. Its usage is the sum of its steps'.
+
+    Raises:
+        NotFound: the run has been deleted.
+    """
+    with store.change(Run, run_id) as run:
+        used = [step.usage for step in store.all(RunStep, run_id) if step.usage]
+        run.status = status
+        run.usage = Usage(
+            prompt_tokens=sum(usage.prompt_tokens for usage in used),
+            completion_tokens=sum(usage.completion_tokens for usage in used),
+            total_tokens=sum(usage.total_tokens for usage in used),
+        )
+        run.required_action = None
+        run.last_error = error
+        run.incomplete_details = reason and IncompleteDetails(reason=reason)
+        if status in ("completed", "failed", "cancelled"):
+            setattr(run, f"{status}_at", int(time.time()))
+        store.release(run_id)

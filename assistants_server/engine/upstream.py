@@ -33,11 +33,21 @@ class UpstreamError(Exception):
         self.code = code
 
 
+@dataclass(frozen=True)
+class Call:
+    """A function that the model wants called. `arguments` is what it wrote, JSON or not."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 @dataclass
 class Turn:
     """A finished model turn: message blocks as the Assistants API writes them, and its tokens."""
 
     blocks: list[MessageContent]
+    calls: list[Call]
     usage: dict[str, int]
     cut_short: bool
 
@@ -89,8 +99,10 @@ def text_block(text: str) -> TextContentBlock:
 
 
 def _turn(response: dict[str, Any]) -> Turn:
-    blocks = []
+    blocks, calls = [], []
     for item in response.get("output") or []:
+        if item.get("type") == "function_call":
+            calls.append(Call(item["call_id"], item["name"], item.get("arguments") or ""))
         for part in item.get("content") or [] if item.get("type") == "message" else []:
             if part["type"] == "refusal":
                 blocks.append(RefusalContentBlock(type="refusal", refusal=part["refusal"]))
@@ -99,6 +111,7 @@ def _turn(response: dict[str, Any]) -> Turn:
     usage = response.get("usage") or {}
     return Turn(
         blocks=blocks,
+        calls=calls,
         usage={
             "prompt_tokens": usage.get("input_tokens", 0),
             "completion_tokens": usage.get("output_tokens", 0),

@@ -1,0 +1,72 @@
+"""``/threads/{thread_id}/runs/{run_id}/submit_tool_outputs``."""
+
+from fastapi import APIRouter
+from openai.types.beta.threads import Run
+from openai.types.beta.threads.runs import RunStep
+
+from assistants_server.api import fields
+from assistants_server.api.context import TheEngine, TheStore, now
+from assistants_server.api.errors import ApiError
+from assistants_server.api.runs import refuse_streaming
+from assistants_server.engine import expire_if_due
+from assistants_server.store import Store
+
+router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}")
+
+
+class ToolOutput(fields.Body):
+    tool_call_id: str
+    output: str = ""
+
+
+class SubmitToolOutputs(fields.Body):
+    tool_outputs: list[ToolOutput]
+    stream: bool | None = None
+
+
+@router.post("/submit_tool_outputs")
+async def submit(
+    thread_id: str, run_id: str, body: SubmitToolOutputs, store: TheStore, engine: TheEngine
+) -> Run:
+    refuse_streaming(body.stream)
+    with store.transaction():
+        run = expire_if_due(store, store.get(Run, run_id, thread_id))
+        if run.status != "requires_action":
+            raise ApiError(400, f"Runs in status '{run.status}' do not accept tool outputs.")
+        wanted = [call.id for call in run.required_action.submit_tool_outputs.tool_calls]
+        _check(wanted, [output.tool_call_id for output in body.tool_outputs])
+        _fill(store, run, {output.tool_call_id: output.output for output in body.tool_outputs})
+        run.status, run.required_action = "queued", None
+        store.update(run)
+        store.claim(run.id)
+    engine.start(run.id)
+    return run
+
+
+def _check(wanted: list[str], given: list[str]) -> None:
+    """Refuse outputs that are not one for each call that waits.
+
+    Raises:
+        ApiError: 400, naming the ids.
+    """
+    if unknown := [id for id in given if id not in wanted]:
+        problem = f"no call with the id {', '.join(unknown)} is waiting"
+    elif missing := [id for id in wanted if id not in given]:
+        problem = f"the output for {', '.join(missing)} is missing; submit all of them at once"
+    elif len(given) != len(set(given)):
+        problem = "a call has two outputs"
+    else:
+        return
+    raise ApiError(
+        400, f"Invalid 'tool_outputs': {problem}.", param="tool_outputs", code="invalid_value"
+    )
+
+
+def _fill(store: Store, run: Run, outputs: dict[str, str]) -> None:
+    for step in store.all(RunStep, run.id):
+        if step.status == "in_progress":
+            for call in step.step_details.tool_calls:
+                if call.id in outputs:
+                    call.function.output = outputs[call.id]
+            step.status, step.completed_at = "completed", now()
+            store.update(step)
