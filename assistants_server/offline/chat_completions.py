@@ -41,7 +41,7 @@ class CreateChatCompletion(BaseModel):
 async def create(body: CreateChatCompletion) -> ChatCompletion | StreamingResponse:
     given = [name for name, value in body.model_extra.items() if value is not None]
     refuse(given, KNOWN, UNSUPPORTED)
-    reply = await ask(conversation(body.messages, None, None))
+    reply = await ask(conversation(body.messages))
     limit = body.max_completion_tokens or body.max_tokens
     text = reply.text if limit is None else tokens.clip(reply.text, limit)
     reason = "stop" if text == reply.text else "length"

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from assistants_server.api.errors import ApiError
-from assistants_server.tutor import Conversation, Turn
+from assistants_server.tutor import Conversation, ToolCall, Turn
 
 
 class Part(BaseModel):
@@ -17,6 +17,7 @@ class Part(BaseModel):
 class Said(BaseModel):
     """One message of a conversation."""
 
+    type: Literal["message"] = "message"
     role: Literal["user", "assistant", "system", "developer"]
     content: str | list[Part]
 
@@ -26,16 +27,52 @@ class Said(BaseModel):
         return "\n".join(part.text for part in self.content if part.text is not None)
 
 
-def conversation(said: list[Said], instructions: str | None, format: dict | None) -> Conversation:
+class Called(BaseModel):
+    """A function call that the tutor made."""
+
+    type: Literal["function_call"]
+    call_id: str
+    name: str
+    arguments: str
+
+    def text(self) -> str:
+        return f"{self.name}{self.arguments}"
+
+
+class CalledOutput(BaseModel):
+    """What came of a function call."""
+
+    type: Literal["function_call_output"]
+    call_id: str
+    output: str
+
+    def text(self) -> str:
+        return self.output
+
+
+Item = Said | Called | CalledOutput
+
+
+def conversation(
+    items: list[Item],
+    instructions: str | None = None,
+    format: dict | None = None,
+    tools: Iterable[dict] = (),
+    choice: str | dict = "auto",
+) -> Conversation:
     """Return what was said as the tutor reads it; system messages join the instructions."""
     rules = [instructions or ""]
-    rules += [message.text() for message in said if message.role in ("system", "developer")]
-    turns = [
-        Turn(message.role, message.text())
-        for message in said
-        if message.role in ("user", "assistant")
-    ]
-    return Conversation("\n".join(rule for rule in rules if rule), tuple(turns), format)
+    turns: list[Turn | ToolCall] = []
+    outputs = {item.call_id: item.output for item in items if isinstance(item, CalledOutput)}
+    for item in items:
+        if isinstance(item, Called):
+            turns.append(ToolCall(item.name, item.arguments, outputs.get(item.call_id)))
+        elif isinstance(item, Said) and item.role in ("system", "developer"):
+            rules.append(item.text())
+        elif isinstance(item, Said):
+            turns.append(Turn(item.role, item.text()))
+    joined = "\n".join(rule for rule in rules if rule)
+    return Conversation(joined, tuple(turns), format, tuple(tools), choice)
 
 
 def refuse(given: Iterable[str], known: set[str], unsupported: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ a file and a line there. To add a topic, add a table to ``topics.toml``.
 """
 
 from assistants_server.tutor.answer import answer
-from assistants_server.tutor.conversation import Conversation, Turn
+from assistants_server.tutor.conversation import Conversation, ToolCall, Turn
 from assistants_server.tutor.reply import Reply
 
-__all__ = ["Conversation", "Reply", "Turn", "answer"]
+__all__ = ["Conversation", "Reply", "ToolCall", "Turn", "answer"]

@@ -1,19 +1,23 @@
 """Finds the skill that understands a question, and puts its answer into the style asked for."""
 
+import json
 from collections.abc import Callable
 
 from assistants_server.tutor import (
     algebra,
     arithmetic,
     calculus,
+    coding,
     counting,
     equations,
     follow_ups,
+    grading,
     manners,
+    quiz,
     topics,
 )
 from assistants_server.tutor.budget import TooHard, within_budget
-from assistants_server.tutor.conversation import Conversation
+from assistants_server.tutor.conversation import Conversation, ToolCall
 from assistants_server.tutor.lesson import Lesson
 from assistants_server.tutor.reply import Reply
 from assistants_server.tutor.structured import as_json
@@ -29,12 +33,18 @@ SKILLS: tuple[Callable[[str], Lesson | None], ...] = (
     manners.answer,
 )
 
+TOOL_SKILLS = (quiz, coding)
+
 NOT_UNDERSTOOD = Lesson(
     "I am the offline tutor, a script and not a language model, and I did not understand that",
     more="I can solve equations and systems, differentiate, integrate and take limits, calculate, "
     "simplify, factor and expand, count, and explain topics such as linear algebra, derivatives "
     "or probability. To talk to a real model instead, put an OPENAI_API_KEY into the file .env "
     "and connect again.",
+)
+NEEDS_CODE = Lesson(
+    "I would write a few lines of code for that, but this assistant has no code interpreter",
+    more="Give it the tool code_interpreter, and ask again.",
 )
 TOO_HARD = Lesson(
     "That is more than the offline tutor will work on",
@@ -47,11 +57,58 @@ def answer(conversation: Conversation) -> Reply:
 
     The same conversation always gets the same reply. Never raises for anything a user can write.
     """
+    if conversation.calls():
+        return Reply(_conclude(conversation))
+    if calls := _calls(conversation):
+        return Reply("", calls=calls)
     lesson, text = _respond(conversation)
     if conversation.format and conversation.format.get("type", "text") != "text":
         return Reply(as_json(lesson, text, conversation.format), lesson.pause)
     name = conversation.addressee()
     return Reply(f"{name}: {text}" if name else text, lesson.pause)
+
+
+def _calls(conversation: Conversation) -> tuple[ToolCall, ...]:
+    """Return the tools that the tutor wants called before it answers."""
+    for skill in TOOL_SKILLS:
+        if conversation.may_call(skill.TOOL):
+            try:
+                calls = within_budget(skill.calls, conversation)
+            except (TooHard, RecursionError, OverflowError):
+                continue
+            if calls:
+                return calls
+    forced = _forced(conversation)
+    return (forced,) if forced else ()
+
+
+def _forced(conversation: Conversation) -> ToolCall | None:
+    """Return a call that the tool_choice demands although the question does not."""
+    if conversation.choice in ("auto", "none") or not conversation.tools:
+        return None
+    wanted = conversation.choice.get("name") if isinstance(conversation.choice, dict) else None
+    tool = next((tool for tool in conversation.tools if wanted in (None, tool["name"])), None)
+    if tool is None:
+        return None
+    lesson, text = _respond(conversation)
+    schema = {"type": "json_schema", "schema": tool.get("parameters") or {"type": "object"}}
+    arguments = as_json(lesson, text, schema)
+    if tool["name"] == coding.TOOL:
+        arguments = json.dumps({"code": f"print({text!r})"})
+    return ToolCall(tool["name"], arguments)
+
+
+def _conclude(conversation: Conversation) -> str:
+    """Return what is said when the tools that were called have answered."""
+    said = []
+    for call in conversation.calls():
+        if call.name == coding.TOOL:
+            said.append(coding.conclude(conversation, call))
+        elif call.name == quiz.TOOL:
+            said.append(grading.feedback(call))
+        else:
+            said.append(f"{call.name} answered: {call.output}")
+    return "\n\n".join(said)
 
 
 def _respond(conversation: Conversation) -> tuple[Lesson, str]:
@@ -66,6 +123,8 @@ def _respond(conversation: Conversation) -> tuple[Lesson, str]:
         return subject, f"Yes: {subject.check}."
     if subject is not None and follow_ups.wants_explanation(question):
         return subject, subject.explanation(brief)
+    if not conversation.may_call(coding.TOOL) and coding.needs_code(conversation):
+        return NEEDS_CODE, NEEDS_CODE.full()
     return NOT_UNDERSTOOD, NOT_UNDERSTOOD.full()
 
 

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -22,6 +23,7 @@ class Topic:
     gist: str
     more: str
     example: str
+    place: int
 
 
 @cache
@@ -29,8 +31,8 @@ def topics() -> dict[str, Topic]:
     """Return every topic under each of its names, longest names first."""
     text = resources.files("assistants_server.tutor").joinpath("topics.toml").read_text("utf-8")
     named = {}
-    for name, entry in tomllib.loads(text).items():
-        topic = Topic(name, entry["gist"], entry["more"], entry["example"])
+    for place, (name, entry) in enumerate(tomllib.loads(text).items()):
+        topic = Topic(name, entry["gist"], entry["more"], entry["example"], place)
         for each in (name, *entry.get("also", ())):
             named[each] = topic
     return dict(sorted(named.items(), key=lambda item: -len(item[0])))
@@ -38,11 +40,25 @@ def topics() -> dict[str, Topic]:
 
 def find(text: str) -> Topic | None:
     """Return the topic that `text` names, the one with the longest name if there are several."""
+    return next(_found(text), (None, 0))[0]
+
+
+def find_all(text: str) -> list[Topic]:
+    """Return the topics that `text` names, in the order in which it does."""
+    found: dict[Topic, int] = {}
+    for topic, place in _found(text):
+        found.setdefault(topic, place)
+    return sorted(found, key=found.get)
+
+
+def _found(text: str) -> Iterator[tuple[Topic, int]]:
+    """Yield the topics in `text` and where they stand, those with long names first."""
     text = text.lower().replace("’", "'")
     for name, topic in topics().items():
-        if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text):
-            return topic
-    return None
+        match = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+        if match:
+            yield topic, match.start()
+            text = f"{text[: match.start()]}{' ' * len(match[0])}{text[match.end() :]}"
 
 
 def answer(text: str) -> Lesson | None:

@@ -1,0 +1,271 @@
+"""Questions that are answered by running code: the tutor writes it, the code interpreter runs it."""
+
+import json
+import re
+from dataclasses import dataclass
+
+from sympy.printing.numpy import NumPyPrinter
+
+from assistants_server.tutor.conversation import Conversation, ToolCall
+from assistants_server.tutor.reading import Formula, formulas
+
+TOOL = "code_interpreter"
+MOST = 10_000
+
+FENCED = re.compile(r"```(?:python)?\s*\n(.*?)```", re.S)
+FIBONACCI = re.compile(r"\bfib+on+ac+i", re.I)
+PRIMES = re.compile(r"\bprimes?\b(?! factor)", re.I)
+FACTORIAL = re.compile(r"\bfactorials?\b", re.I)
+TABLE = re.compile(r"\btable\b", re.I)
+PLOT = re.compile(r"\b(?:plot|draw|graph|sketch)\b", re.I)
+STATISTICS = re.compile(
+    r"\b(?:statistics|statistical|summary|summari[sz]e|describe|averages?|means?|csv)\b", re.I
+)
+THOSE = re.compile(r"\b(?:those|these|them|the numbers|the list)\b", re.I)
+SAVE = re.compile(r"\b(?:save|write|export|store)\b.*\b(?:file|csv)\b", re.I | re.S)
+FIRST = re.compile(
+    r"\b(?:first|initial)\s+(\d+)\b|\b(\d+)\s+(?:first\s+)?[a-z]*(?:fib|prime)", re.I
+)
+UP_TO = re.compile(r"\b(?:up to|below|under|less than|until|to)\s+(\d+)\b", re.I)
+ANY_NUMBER = re.compile(r"\b(\d+)\b")
+RANGE = re.compile(r"\bfrom\s+(-?\d+(?:\.\d+)?)\s+to\s+(-?\d+(?:\.\d+)?)", re.I)
+AGGREGATES = {
+    r"\bsum\b|\btotal\b": ("The sum is", "sum(numbers)"),
+    r"\bmean\b|\baverage\b": ("The mean is", "sum(numbers) / len(numbers)"),
+    r"\blargest\b|\bmaximum\b|\bgreatest\b": ("The largest is", "max(numbers)"),
+    r"\bhow many\b|\bcount\b": ("There are", "len(numbers)"),
+    r"\beven\b": ("The even ones are", "[number for number in numbers if number % 2 == 0]"),
+    r"\bodd\b": ("The odd ones are", "[number for number in numbers if number % 2]"),
+    r"\blast\b": ("The last is", "numbers[-1]"),
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """Code that answers a question, and the words that go with its output.
+
+    Attributes:
+        intro: what the output is, without a full stop.
+        shows_output: whether the answer repeats what the code printed.
+        writes: the file that it leaves, if it does.
+    """
+
+    code: str
+    intro: str
+    shows_output: bool = True
+    writes: str | None = None
+
+
+def calls(conversation: Conversation) -> tuple[ToolCall, ...]:
+    """Return the call that answers the question by code, if there is one."""
+    program = _program(conversation)
+    if program is None:
+        return ()
+    return (ToolCall(TOOL, json.dumps({"code": program.code})),)
+
+
+def conclude(conversation: Conversation, call: ToolCall) -> str:
+    """Return what is said about the output of a call."""
+    program = _program(conversation)
+    output = (call.output or "").strip()
+    if program is None:
+        return f"The code printed: {output}"
+    if re.search(r"^\w*(?:Error|Exception|Interrupt)\b", output, re.M):
+        return f"The code failed: {output.splitlines()[-1]}"
+    said = program.intro
+    if program.shows_output:
+        said += f":\n{output}" if "\n" in output else f": {output}"
+    else:
+        said += "."
+    if program.writes:
+        said += f"\nThe file is [{program.writes}](sandbox:/mnt/data/{program.writes})."
+    return said
+
+
+def needs_code(conversation: Conversation) -> bool:
+    """Return whether the question would be answered by code if that could be run."""
+    return _program(conversation) is not None
+
+
+def _program(conversation: Conversation) -> Program | None:
+    text = conversation.question()
+    for write in (_given, _plot, _statistics, _fibonacci, _primes, _factorials, _table):
+        program = write(text)
+        if program is not None:
+            return program
+    return _aggregate(text, conversation)
+
+
+def _given(text: str) -> Program | None:
+    match = FENCED.search(text)
+    return Program(match[1].strip(), "The code printed") if match else None
+
+
+def _fibonacci(text: str) -> Program | None:
+    if not FIBONACCI.search(text):
+        return None
+    n = _how_many(text, 10)
+    code = f"""numbers = [0, 1]
+while len(numbers) < {n}:
+    numbers.append(numbers[-1] + numbers[-2])
+numbers = numbers[:{n}]
+print(numbers)"""
+    return Program(code, f"The first {n} Fibonacci numbers are")
+
+
+def _primes(text: str) -> Program | None:
+    if not PRIMES.search(text):
+        return None
+    bound = UP_TO.search(text)
+    if bound and not FIRST.search(text):
+        n = min(int(bound[1]), MOST * 10)
+        condition, name = f"candidate < {n}", f"The primes below {n} are"
+    else:
+        n = _how_many(text, 10, asked=bool(re.search(r"\d", text)))
+        if n is None:
+            return None
+        condition, name = f"len(numbers) < {n}", f"The first {n} primes are"
+    code = f"""numbers, candidate = [], 2
+while {condition}:
+    if all(candidate % prime for prime in numbers if prime * prime <= candidate):
+        numbers.append(candidate)
+    candidate += 1
+print(numbers)"""
+    return Program(code, name)
+
+
+def _factorials(text: str) -> Program | None:
+    number = ANY_NUMBER.search(text)
+    if not FACTORIAL.search(text) or not number:
+        return None
+    n = min(int(number[1]), 1000)
+    if re.search(r"\bfirst\b|\bfactorials\b", text, re.I):
+        code = f"""import math
+
+numbers = [math.factorial(n) for n in range({n})]
+print(numbers)"""
+        return Program(code, f"The first {n} factorials, from 0! on, are")
+    return Program(f"import math\n\nprint(math.factorial({n}))", f"{n}! is")
+
+
+def _table(text: str) -> Program | None:
+    if not TABLE.search(text):
+        return None
+    if re.search(r"\bmultiplication\b|\btimes table\b", text, re.I):
+        n = min(int((UP_TO.search(text) or ANY_NUMBER.search(text) or [0, 10])[1]), 30)
+        code = f"""for row in range(1, {n} + 1):
+    print("".join(f"{{row * column:5}}" for column in range(1, {n} + 1)))"""
+        return Program(code, f"The multiplication table up to {n}")
+    functions = _functions(RANGE.sub(" ", text))
+    if not functions:
+        return None
+    low, high = RANGE.search(text).groups() if RANGE.search(text) else ("0", "10")
+    printed = ", ".join(_numpy(function) for function in functions)
+    heads = " ".join(f"{_name(function):>14}" for function in functions)
+    code = f"""import numpy
+
+print("{"x":>6} {heads}")
+for x in numpy.arange({low}, {high} + 1):
+    print(f"{{x:6g}}", *(f"{{value:14g}}" for value in ({printed},)))"""
+    return Program(code, f"The table of {' and '.join(map(_name, functions))}")
+
+
+def _plot(text: str) -> Program | None:
+    functions = _functions(RANGE.sub(" ", text)) if PLOT.search(text) else []
+    if not functions:
+        return None
+    low, high = RANGE.search(text).groups() if RANGE.search(text) else ("-5", "5")
+    lines = [
+        f'plt.plot(x, {_numpy(function)} + 0 * x, label="{_name(function)}")'
+        for function in functions
+    ]
+    code = "\n".join(
+        [
+            "import matplotlib.pyplot as plt",
+            "import numpy",
+            "",
+            f"x = numpy.linspace({low}, {high}, 400)",
+            *lines,
+            "plt.grid(alpha=0.3)",
+            "plt.legend()",
+            "plt.show()",
+        ]
+    )
+    names = " and ".join(map(_name, functions))
+    return Program(code, f"Here is {names} from {low} to {high}", shows_output=False)
+
+
+def _statistics(text: str) -> Program | None:
+    if not STATISTICS.search(text) or not re.search(r"\b(?:csv|file|data|columns?)\b", text, re.I):
+        return None
+    code = """import csv
+import glob
+import statistics
+
+names = sorted(set(glob.glob("*.csv")) - {"summary.csv"})
+rows = list(csv.DictReader(open(names[0], encoding="utf-8")))
+summary = []
+for column in rows[0]:
+    try:
+        values = [float(row[column]) for row in rows if row[column] != ""]
+    except ValueError:
+        continue
+    spread = statistics.stdev(values) if len(values) > 1 else 0
+    summary.append(
+        {
+            "column": column,
+            "count": len(values),
+            "mean": round(statistics.mean(values), 3),
+            "stdev": round(spread, 3),
+            "min": min(values),
+            "max": max(values),
+        }
+    )
+print(f"{len(rows)} rows")
+for line in summary:
+    print("  ".join(f"{name} {value}" for name, value in line.items()))"""
+    intro = "The statistics of the numeric columns are"
+    if not SAVE.search(text):
+        return Program(code, intro)
+    code += """
+with open("summary.csv", "w", newline="", encoding="utf-8") as file:
+    writer = csv.DictWriter(file, summary[0])
+    writer.writeheader()
+    writer.writerows(summary)"""
+    return Program(code, intro, writes="summary.csv")
+
+
+def _aggregate(text: str, conversation: Conversation) -> Program | None:
+    """Write code that uses the variable of an earlier call: "what is the sum of those?"."""
+    made = any(
+        isinstance(turn, ToolCall) and "numbers" in turn.arguments for turn in conversation.turns
+    )
+    if not made or not THOSE.search(text):
+        return None
+    for pattern, (intro, expression) in AGGREGATES.items():
+        if re.search(pattern, text, re.I):
+            return Program(f"print({expression})", intro)
+    return None
+
+
+def _how_many(text: str, default: int, asked: bool = True) -> int | None:
+    match = FIRST.search(text) or ANY_NUMBER.search(text)
+    if match is None:
+        return default if asked else None
+    return max(1, min(int(next(group for group in match.groups() if group)), MOST))
+
+
+def _functions(text: str) -> list[Formula]:
+    """Return the functions of x, or of another single letter, that a message names."""
+    text = re.sub(r"\b[a-zA-Z]\s*\(\s*[a-z]\s*\)\s*=|\by\s*=", " ", text)
+    found = [formula for formula in formulas(text) if len(formula.sides) == 1]
+    return [formula for formula in found if len(formula.symbols) == 1]
+
+
+def _numpy(formula: Formula) -> str:
+    expression = formula.sides[0].subs(formula.symbols[0], "x")
+    return NumPyPrinter({"fully_qualified_modules": True}).doprint(expression)
+
+
+def _name(formula: Formula) -> str:
+    return formula.source.replace('"', "")

@@ -1,0 +1,94 @@
+"""Grades the responses to a quiz: right, wrong, or "I don't know", with a word on each."""
+
+import json
+import re
+import string
+
+from assistants_server.tutor import equations
+from assistants_server.tutor.conversation import ToolCall
+from assistants_server.tutor.topics import Topic, find
+
+UNKNOWN = re.compile(
+    r"^\W*(?:i\s+)?(?:do(?:n[’']?t| not)\s+know|no idea|idk|\?*|skip|pass)\W*$", re.I
+)
+WORD = re.compile(r"[a-z]{4,}")
+COMMON = frozenset(
+    """
+    that which with from this them they their says about between same each other into what when
+    where have than then only most many some meant
+    """.split()  # noqa: SIM905, as a list it would fill the page
+)
+ENOUGH_WORDS = 2
+
+
+def feedback(call: ToolCall) -> str:
+    """Return what is said about the responses to a quiz that display_quiz has shown."""
+    try:
+        questions = json.loads(call.arguments)["questions"]
+        responses = json.loads(call.output or "")
+    except (ValueError, KeyError, TypeError):
+        return f"The quiz could not be graded. What came back was: {(call.output or '')[:300]}"
+    if not isinstance(responses, list):
+        responses = [responses]
+    if not questions:
+        return "The quiz had no questions, so there is nothing to grade."
+    lines, right = [], 0
+    for number, question in enumerate(questions, 1):
+        response = responses[number - 1] if number <= len(responses) else ""
+        verdict, words = _grade(question, str(response if response is not None else ""))
+        right += verdict == "Right"
+        lines.append(f"{number}. {verdict}. {words}")
+    return "\n".join([f"You got {right} of {len(questions)} right.", *lines])
+
+
+def _grade(question: dict, response: str) -> tuple[str, str]:
+    text = str(question.get("question_text", ""))
+    topic = find(text)
+    choices = [str(choice) for choice in question.get("choices") or ()]
+    if UNKNOWN.match(response):
+        return "Not answered", f"That is all right. {_solution(text, topic, choices)}"
+    if choices:
+        chosen = _chosen(response, choices)
+        if topic and topic.gist in choices:
+            if chosen == topic.gist:
+                return "Right", f"{topic.gist}."
+            return "Wrong", _solution(text, topic, choices)
+    solved = equations.answer(text)
+    if solved is not None:
+        return _compare(response, solved.value, solved.result)
+    if topic is None:
+        return "Not graded", "I do not know enough about this question to judge the answer."
+    hits = _words(response) & _words(f"{topic.gist} {topic.more} {topic.example}")
+    if len(hits - _words(topic.name)) >= ENOUGH_WORDS:
+        return "Right", f"To compare: {topic.gist}."
+    return "Wrong", f"{_solution(text, topic, choices)}"
+
+
+def _solution(text: str, topic: Topic | None, choices: list[str]) -> str:
+    solved = equations.answer(text)
+    if solved is not None:
+        return f"{solved.result}."
+    return f"{topic.gist}. {topic.example}" if topic else "I do not know the answer either."
+
+
+def _chosen(response: str, choices: list[str]) -> str | None:
+    """Return the choice that a response means: its letter, its number from 1, or its words."""
+    response = response.strip().rstrip(".)").strip()
+    if len(response) == 1 and response.lower() in string.ascii_lowercase:
+        place = string.ascii_lowercase.index(response.lower())
+    elif response.isdigit():
+        place = int(response) - 1
+    else:
+        return next((choice for choice in choices if choice.lower() == response.lower()), None)
+    return choices[place] if 0 <= place < len(choices) else None
+
+
+def _compare(response: str, value: object, result: str) -> tuple[str, str]:
+    numbers = set(re.findall(r"-?\d+(?:[./]\d+)?", response))
+    wanted = {str(each) for each in value} if isinstance(value, list) else {str(value)}
+    right = bool(wanted) and wanted <= numbers
+    return ("Right" if right else "Wrong"), f"{result}."
+
+
+def _words(text: str) -> set[str]:
+    return {word.rstrip("s") for word in WORD.findall(text.lower())} - COMMON

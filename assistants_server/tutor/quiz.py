@@ -1,0 +1,107 @@
+"""Quizzes on the topics that the tutor knows, shown to the user with the function display_quiz."""
+
+import json
+import re
+from collections.abc import Iterator
+
+from assistants_server.tutor.conversation import Conversation, ToolCall
+from assistants_server.tutor.topics import Topic, find_all, topics
+
+TOOL = "display_quiz"
+ASKED = re.compile(r"\bquiz(?:zes)?\b", re.I)
+MOST = 50
+CHOICES = 4
+
+NUMBERS = {"no": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7}
+NUMBERS |= {"eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12}
+COUNT = rf"(\d+|{'|'.join(NUMBERS)}|an?)"
+OPEN = re.compile(rf"\b{COUNT}\s+(?:is\s+)?(?:open[- ]ended|open|free[- ]response|free)\b", re.I)
+MULTIPLE = re.compile(rf"\b{COUNT}\s+(?:is\s+)?multiple[- ]choice\b", re.I)
+QUESTIONS = re.compile(rf"\b{COUNT}\s+questions?\b", re.I)
+
+
+def calls(conversation: Conversation) -> tuple[ToolCall, ...]:
+    """Return a call of display_quiz for each quiz that is asked for."""
+    text = conversation.question()
+    if not ASKED.search(text):
+        return ()
+    if re.search(r"\bbroken json\b", text, re.I):
+        return (ToolCall(TOOL, '{"title": "Quiz", "questions": ['),)
+    wanted = find_all(text)
+    separate = bool(re.search(r"\bquizzes\b|\ba quiz (?:each|for each)\b", text, re.I))
+    groups = [[topic] for topic in wanted] if separate and wanted else [wanted]
+    return tuple(ToolCall(TOOL, json.dumps(_quiz(text, group))) for group in groups)
+
+
+def _quiz(text: str, wanted: list[Topic]) -> dict:
+    free, multiple = _counts(text)
+    kinds = ["FREE_RESPONSE"] * free + ["MULTIPLE_CHOICE"] * multiple
+    subjects = _subjects(wanted)
+    questions = []
+    for kind, (topic, variant) in zip(kinds, subjects):
+        make = _free_response if kind == "FREE_RESPONSE" else _multiple_choice
+        questions.append(make(topic, variant))
+    for key, pattern in (("choices", "choices"), ("question_type", "(?:question )?types?")):
+        if re.search(rf"\bwithout (?:any )?{pattern}\b", text, re.I):
+            for question in questions:
+                question.pop(key, None)
+    name = wanted[0].name if wanted else "mathematics"
+    return {"title": f"A quiz on {name}", "questions": questions}
+
+
+def _counts(text: str) -> tuple[int, int]:
+    """Return how many questions of each kind are asked for: free response, multiple choice."""
+    free, multiple, total = (_count(pattern, text) for pattern in (OPEN, MULTIPLE, QUESTIONS))
+    if free is None and multiple is None:
+        total = 2 if total is None else total
+        return total // 2, total - total // 2
+    if total is not None:
+        free = total - multiple if free is None else free
+        multiple = total - free if multiple is None else multiple
+    return max(free or 0, 0), max(multiple or 0, 0)
+
+
+def _count(pattern: re.Pattern, text: str) -> int | None:
+    match = pattern.search(text)
+    if match is None:
+        return None
+    word = match[1].lower()
+    number = int(word) if word.isdigit() else NUMBERS.get(word, 1)
+    return min(number, MOST)
+
+
+def _subjects(wanted: list[Topic]) -> Iterator[tuple[Topic, int]]:
+    """Yield topics to ask about, the wanted ones first, then those nearest to them in the list."""
+    everything = list(dict.fromkeys(topics().values()))
+    everything.sort(key=lambda topic: topic.place)
+    start = wanted[0].place if wanted else 0
+    near = sorted(everything, key=lambda topic: (abs(topic.place - start), topic.place))
+    order = wanted + [topic for topic in near if topic not in wanted]
+    for variant in range(MOST):
+        for topic in order:
+            yield topic, variant
+
+
+def _free_response(topic: Topic, variant: int) -> dict:
+    return {
+        "question_text": f"In your own words: what is meant by '{topic.name}'?",
+        "question_type": "FREE_RESPONSE",
+    }
+
+
+def _multiple_choice(topic: Topic, variant: int) -> dict:
+    return {
+        "question_text": f"Which of these says what '{topic.name}' is about?",
+        "question_type": "MULTIPLE_CHOICE",
+        "choices": choices_for(topic),
+    }
+
+
+def choices_for(topic: Topic) -> list[str]:
+    """Return the right statement among those of other topics, at a place that depends on it."""
+    everything = sorted(dict.fromkeys(topics().values()), key=lambda topic: topic.place)
+    others = [
+        everything[(topic.place + 7 * step) % len(everything)].gist for step in range(1, CHOICES)
+    ]
+    place = topic.place % CHOICES
+    return [*others[:place], topic.gist, *others[place:]]
