@@ -3,6 +3,10 @@
 `connection`    a client, and one line that says what it is connected to
 `conversation`  send a message, wait for the run, read the answer
 `display`       show objects and messages
+`tool_calls`    answer the function calls of a run
+`quiz`          the function display_quiz, and its description for the model
+`quiz_form`     the same quiz as a form (imported when it is needed)
+`steps`         the steps of a run as a timeline
 """
 
 from helpers.connection import MODEL, connect
@@ -13,16 +17,31 @@ from helpers.conversation import (
     submit_message,
     wait_on_run,
 )
-from helpers.display import pretty_print, show_json
+from helpers.display import message_text, pretty_print, show_json
+from helpers.quiz import (
+    DISPLAY_QUIZ_TOOL,
+    display_quiz,
+    get_mock_response_from_user_free_response,
+    get_mock_response_from_user_multiple_choice,
+)
+from helpers.steps import show_steps
+from helpers.tool_calls import answer_tool_calls
 
 __all__ = [
+    "DISPLAY_QUIZ_TOOL",
     "MODEL",
     "RunNotCompleted",
+    "answer_tool_calls",
     "connect",
     "create_thread_and_run",
+    "display_quiz",
+    "get_mock_response_from_user_free_response",
+    "get_mock_response_from_user_multiple_choice",
     "get_response",
+    "message_text",
     "pretty_print",
     "show_json",
+    "show_steps",
     "submit_message",
     "wait_on_run",
 ]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from openai import BaseModel
+from openai import BaseModel, OpenAI
 from openai.types.beta.threads import Message
 
 
@@ -14,11 +14,29 @@ def show_json(item: BaseModel, *fields: str) -> None:
     print(json.dumps(chosen, indent=2, ensure_ascii=False))
 
 
-def pretty_print(messages: Iterable[Message]) -> None:
-    """Print messages as a conversation: who, and what. Images are named, not shown."""
+def pretty_print(messages: Iterable[Message], client: OpenAI | None = None) -> None:
+    """Print messages as a conversation: who, and what.
+
+    Args:
+        client: where to fetch images from, to show them in place in a notebook. Without it they
+            are named.
+    """
     for message in messages:
-        text = "\n".join(_text(block) for block in message.content) or "(empty)"
-        print(f"{message.role}: {text}")
+        print(f"{message.role}: {message_text(message)}")
+        for block in message.content if client else []:
+            if block.type == "image_file":
+                _show_image(client.files.content(block.image_file.file_id).read())
+
+
+def message_text(message: Message) -> str:
+    """Return the text of a message, with its images named."""
+    return "\n".join(_text(block) for block in message.content) or "(empty)"
+
+
+def _show_image(content: bytes) -> None:
+    from IPython.display import Image, display
+
+    display(Image(content))
 
 
 def _text(block) -> str:

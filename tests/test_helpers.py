@@ -152,4 +152,4 @@ def test_a_database_that_cannot_be_used_says_so(tmp_path):
 
 def test_the_helpers_fit_into_one_sitting():
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in ROOT.glob("helpers/*.py"))
-    assert lines < 400
+    assert lines < 600

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 from assistants_server.engine.upstream import text_block
 from assistants_server.store import Store, new_id
 
-SANDBOX_PATH = re.compile(r"(?:sandbox:)?/mnt/data/([\w.,()+@-]*[\w)])")
+SANDBOX_PATH = re.compile(r"(?:sandbox:)?/mnt/data/([\w.,+@-]*\w)")
 WHY_INCOMPLETE = {
     "incomplete": "max_tokens",
     "cancelled": "run_cancelled",

@@ -67,7 +67,7 @@ def calls(conversation: Conversation) -> tuple[ToolCall, ...]:
 def conclude(conversation: Conversation, call: ToolCall) -> str:
     """Return what is said about the output of a call."""
     program = _program(conversation)
-    output = (call.output or "").strip()
+    output = (call.output or "").strip("\n")
     if program is None:
         return f"The code printed: {output}"
     if re.search(r"^\w*(?:Error|Exception|Interrupt)\b", output, re.M):
@@ -140,9 +140,9 @@ def _factorials(text: str) -> Program | None:
         return None
     n = min(int(number[1]), 1000)
     if re.search(r"\bfirst\b|\bfactorials\b", text, re.I):
-        code = f"""import math
+        code = f"""from math import factorial
 
-numbers = [math.factorial(n) for n in range({n})]
+numbers = [factorial(n) for n in range({n})]
 print(numbers)"""
         return Program(code, f"The first {n} factorials, from 0! on, are")
     return Program(f"import math\n\nprint(math.factorial({n}))", f"{n}! is")
@@ -237,15 +237,22 @@ with open("summary.csv", "w", newline="", encoding="utf-8") as file:
 
 def _aggregate(text: str, conversation: Conversation) -> Program | None:
     """Write code that uses the variable of an earlier call: "what is the sum of those?"."""
-    made = any(
-        isinstance(turn, ToolCall) and "numbers" in turn.arguments for turn in conversation.turns
-    )
-    if not made or not THOSE.search(text):
+    if not THOSE.search(text) or not _has_numbers(conversation.earlier()):
         return None
     for pattern, (intro, expression) in AGGREGATES.items():
         if re.search(pattern, text, re.I):
             return Program(f"print({expression})", intro)
     return None
+
+
+def _has_numbers(conversation: Conversation) -> bool:
+    """Return whether an answer of this conversation left a variable called numbers."""
+    while conversation.turns:
+        program = _program(conversation)
+        if program is not None and re.search(r"^numbers\b", program.code, re.M):
+            return True
+        conversation = conversation.earlier()
+    return False
 
 
 def _how_many(text: str, default: int, asked: bool = True) -> int | None:

@@ -6,7 +6,8 @@ import string
 
 from assistants_server.tutor import equations
 from assistants_server.tutor.conversation import ToolCall
-from assistants_server.tutor.topics import Topic, find
+from assistants_server.tutor.quiz import topic_of
+from assistants_server.tutor.topics import Topic
 
 UNKNOWN = re.compile(
     r"^\W*(?:i\s+)?(?:do(?:n[’']?t| not)\s+know|no idea|idk|\?*|skip|pass)\W*$", re.I
@@ -43,16 +44,20 @@ def feedback(call: ToolCall) -> str:
 
 def _grade(question: dict, response: str) -> tuple[str, str]:
     text = str(question.get("question_text", ""))
-    topic = find(text)
+    topic = topic_of(text)
     choices = [str(choice) for choice in question.get("choices") or ()]
     if UNKNOWN.match(response):
-        return "Not answered", f"That is all right. {_solution(text, topic, choices)}"
+        return "Not answered", f"That is all right. {_solution(text, topic)}"
     if choices:
         chosen = _chosen(response, choices)
-        if topic and topic.gist in choices:
-            if chosen == topic.gist:
+        wanted = next((each for each in _answers(topic) if each in choices), None)
+        if wanted is not None:
+            if chosen == wanted:
                 return "Right", f"{topic.gist}."
-            return "Wrong", _solution(text, topic, choices)
+            return (
+                "Wrong",
+                f"It is {wanted}. {topic.gist}." if wanted == topic.name else f"{wanted}.",
+            )
     solved = equations.answer(text)
     if solved is not None:
         return _compare(response, solved.value, solved.result)
@@ -61,14 +66,20 @@ def _grade(question: dict, response: str) -> tuple[str, str]:
     hits = _words(response) & _words(f"{topic.gist} {topic.more} {topic.example}")
     if len(hits - _words(topic.name)) >= ENOUGH_WORDS:
         return "Right", f"To compare: {topic.gist}."
-    return "Wrong", f"{_solution(text, topic, choices)}"
+    return "Wrong", _solution(text, topic)
 
 
-def _solution(text: str, topic: Topic | None, choices: list[str]) -> str:
+def _solution(text: str, topic: Topic | None) -> str:
     solved = equations.answer(text)
     if solved is not None:
         return f"{solved.result}."
-    return f"{topic.gist}. {topic.example}" if topic else "I do not know the answer either."
+    return (
+        f"{topic.name.capitalize()}: {topic.gist}." if topic else "I do not know the answer either."
+    )
+
+
+def _answers(topic: Topic | None) -> tuple[str, ...]:
+    return (topic.gist, topic.name) if topic else ()
 
 
 def _chosen(response: str, choices: list[str]) -> str | None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from assistants_server.tutor.conversation import Conversation, ToolCall
-from assistants_server.tutor.topics import Topic, find_all, topics
+from assistants_server.tutor.topics import Topic, find, find_all, topics
 
 TOOL = "display_quiz"
 ASKED = re.compile(r"\bquiz(?:zes)?\b", re.I)
@@ -36,11 +36,11 @@ def calls(conversation: Conversation) -> tuple[ToolCall, ...]:
 def _quiz(text: str, wanted: list[Topic]) -> dict:
     free, multiple = _counts(text)
     kinds = ["FREE_RESPONSE"] * free + ["MULTIPLE_CHOICE"] * multiple
-    subjects = _subjects(wanted)
+    subjects = {kind: _subjects(wanted) for kind in kinds}
     questions = []
-    for kind, (topic, variant) in zip(kinds, subjects):
+    for kind in kinds:
         make = _free_response if kind == "FREE_RESPONSE" else _multiple_choice
-        questions.append(make(topic, variant))
+        questions.append(make(*next(subjects[kind])))
     for key, pattern in (("choices", "choices"), ("question_type", "(?:question )?types?")):
         if re.search(rf"\bwithout (?:any )?{pattern}\b", text, re.I):
             for question in questions:
@@ -90,18 +90,31 @@ def _free_response(topic: Topic, variant: int) -> dict:
 
 
 def _multiple_choice(topic: Topic, variant: int) -> dict:
+    if variant % 2 == 0:
+        text = f"What is this an example of? {topic.example}"
+    else:
+        text = f"Which of these says what '{topic.name}' is about?"
     return {
-        "question_text": f"Which of these says what '{topic.name}' is about?",
+        "question_text": text,
         "question_type": "MULTIPLE_CHOICE",
-        "choices": choices_for(topic),
+        "choices": _choices(topic, "name" if variant % 2 == 0 else "gist"),
     }
 
 
-def choices_for(topic: Topic) -> list[str]:
-    """Return the right statement among those of other topics, at a place that depends on it."""
+def _choices(topic: Topic, what: str) -> list[str]:
+    """Return the right choice among those of other topics, at a place that depends on it."""
     everything = sorted(dict.fromkeys(topics().values()), key=lambda topic: topic.place)
     others = [
-        everything[(topic.place + 7 * step) % len(everything)].gist for step in range(1, CHOICES)
+        getattr(everything[(topic.place + 7 * step) % len(everything)], what)
+        for step in range(1, CHOICES)
     ]
     place = topic.place % CHOICES
-    return [*others[:place], topic.gist, *others[place:]]
+    return [*others[:place], getattr(topic, what), *others[place:]]
+
+
+def topic_of(question_text: str) -> Topic | None:
+    """Return the topic that a question of such a quiz is about."""
+    for topic in topics().values():
+        if topic.example in question_text:
+            return topic
+    return find(question_text)

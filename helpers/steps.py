@@ -1,0 +1,71 @@
+"""The steps of a run as a timeline that people can look at."""
+
+from html import escape
+
+from openai import OpenAI
+from openai.types.beta.threads import Run
+from openai.types.beta.threads.runs import RunStep
+
+MARKS = {"completed": "✓", "in_progress": "…", "failed": "✗", "cancelled": "✗", "expired": "✗"}
+BOX = "border-left: 3px solid #2563eb; margin: 0 0 0 6px; padding: 2px 0 10px 14px;"
+CODE = (
+    "margin: 4px 0; padding: 6px 8px; white-space: pre-wrap; border-radius: 4px; "
+    "background: rgba(127, 127, 127, 0.12);"
+)
+
+
+class Timeline:
+    """The steps of a run, oldest first. Shows itself in a notebook, and as text elsewhere."""
+
+    def __init__(self, steps: list[RunStep]) -> None:
+        self.entries = [_entry(number, step) for number, step in enumerate(steps, 1)]
+
+    def __repr__(self) -> str:
+        lines = []
+        for head, parts in self.entries:
+            lines.append(head)
+            lines += [f"    {line}" for _, text in parts for line in text.splitlines()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        boxes = []
+        for head, parts in self.entries:
+            inner = "".join(
+                f"<div style='opacity: 0.7'>{escape(label)}</div>"
+                f"<pre style='{CODE}'>{escape(text)}</pre>"
+                for label, text in parts
+            )
+            boxes.append(f"<div style='{BOX}'><b>{escape(head)}</b>{inner}</div>")
+        return f"<div style='max-width: 720px'>{''.join(boxes)}</div>"
+
+
+def show_steps(client: OpenAI, run: Run) -> Timeline:
+    """Return the steps of a run as a timeline: what each did, with its code and outputs."""
+    steps = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
+    return Timeline(list(steps))
+
+
+def _entry(number: int, step: RunStep) -> tuple[str, list[tuple[str, str]]]:
+    tokens = f", {step.usage.total_tokens} tokens" if step.usage else ""
+    head = f"{number}. {MARKS.get(step.status, '?')} {step.type} ({step.status}{tokens})"
+    if step.type == "message_creation":
+        return head, []
+    return head, [part for call in step.step_details.tool_calls for part in _call(call)]
+
+
+def _call(call) -> list[tuple[str, str]]:
+    if call.type == "code_interpreter":
+        parts = [("code", call.code_interpreter.input)]
+        for output in call.code_interpreter.outputs:
+            if output.type == "logs":
+                parts.append(("output", output.logs))
+            else:
+                parts.append(("figure", output.image.file_id))
+        return parts
+    if call.type == "function":
+        output = "(no output yet)" if call.function.output is None else call.function.output
+        return [
+            (f"call of {call.function.name}", call.function.arguments),
+            ("output", output),
+        ]
+    return [(call.type, "")]
