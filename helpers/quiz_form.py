@@ -1,6 +1,7 @@
 """The quiz as a form, for people: radio buttons, text boxes, and a button that sends it all."""
 
 import json
+from collections.abc import Callable
 from html import escape
 
 import ipywidgets as widgets
@@ -21,6 +22,7 @@ class QuizForm(widgets.VBox):
 
     Args:
         run: a run in `requires_action`, with calls of `display_quiz`.
+        then: called when the feedback is there.
 
     Attributes:
         run: the run, as it was last seen.
@@ -29,11 +31,12 @@ class QuizForm(widgets.VBox):
         ValueError: the run does not wait for anything.
     """
 
-    def __init__(self, client: OpenAI, run: Run) -> None:
+    def __init__(self, client: OpenAI, run: Run, then: Callable[[], object] | None = None) -> None:
         if run.required_action is None:
             raise ValueError(f"Run {run.id} is {run.status}; it waits for nothing.")
         self.run = run
         self._client = client
+        self._then = then
         self._inputs: dict[str, list[widgets.Widget]] = {}
         self._button = widgets.Button(description="Submit", button_style="primary")
         self._button.on_click(self._submit)
@@ -85,6 +88,8 @@ class QuizForm(widgets.VBox):
             self.run = wait_on_run(self._client, self.run, progress=False)
             newest = self._client.beta.threads.messages.list(self.run.thread_id, limit=1).data[0]
             said = message_text(newest)
+            if self._then is not None:
+                self._then()
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
         self._feedback.value = f"<pre style='white-space: pre-wrap'>{escape(said)}</pre>"

@@ -107,13 +107,20 @@ def test_a_stored_traceback_is_the_error_it_stores(path):
 
 
 @each_chapter
-def test_no_output_is_of_a_kind_that_nbval_passes_over(path):
+def test_nbval_passes_over_the_code_interpreters_figures_only(path):
+    """Their bytes differ from machine to machine, and so does what the sandbox can keep out."""
     kinds = {
         kind
         for cell in read(path).cells
         for output in cell.get("outputs", [])
         for kind in output.get("data", {})
     }
+    unchecked = [c for c in read(path).cells if "nbval-ignore-output" in c.metadata.get("tags", [])]
+    if path.stem == "06_code_interpreter":
+        kinds.discard("image/png")
+        assert len(unchecked) == 2
+    else:
+        assert not unchecked
     assert kinds <= {"text/plain", "text/html", "image/svg+xml"}
 
 

@@ -44,5 +44,7 @@ def execute(notebook: NotebookNode) -> None:
 def _as_seen(output: NotebookNode) -> None:
     if output.output_type == "stream":  # what a carriage return overwrites is not seen
         output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+    if "data" in output:  # a page has no kernel for a widget to talk to; its text stays
+        output.data.pop("application/vnd.jupyter.widget-view+json", None)
     if output.output_type == "error":  # the last line; the rest names folders of this machine
         output.traceback = [f"{output.ename}: {output.evalue}"]
