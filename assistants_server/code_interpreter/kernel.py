@@ -66,7 +66,7 @@ class Kernel:
         if self._manager is None:
             await self._start()
         try:
-            output = await self._collect(self._client.execute(code, store_history=True))
+            output = await self._collect(self._client.execute(code, stop_on_error=False))
         except asyncio.CancelledError:
             await self._interrupt()
             raise
