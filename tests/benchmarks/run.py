@@ -1,7 +1,7 @@
 """``make bench``: every benchmark, one after the other."""
 
-from tests.benchmarks import helpers, http, start
+from tests.benchmarks import code, helpers, http, start
 
-for benchmark in (start, helpers, http):
+for benchmark in (start, helpers, http, code):
     benchmark.main()
     print()
