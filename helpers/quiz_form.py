@@ -12,6 +12,7 @@ from helpers.conversation import wait_on_run
 from helpers.display import message_text
 from helpers.quiz import is_multiple_choice
 
+FEEDBACK = "white-space: pre-wrap; line-height: 1.5; max-width: 640px"
 WIDE = widgets.Layout(width="100%", max_width="640px")
 
 
@@ -92,4 +93,4 @@ class QuizForm(widgets.VBox):
                 self._then()
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
-        self._feedback.value = f"<pre style='white-space: pre-wrap'>{escape(said)}</pre>"
+        self._feedback.value = f"<div style='{FEEDBACK}'>{escape(said)}</div>"

@@ -9,7 +9,7 @@ from openai.types.beta.threads.runs import RunStep
 MARKS = {"completed": "✓", "in_progress": "…", "failed": "✗", "cancelled": "✗", "expired": "✗"}
 BOX = "border-left: 3px solid #2563eb; margin: 0 0 0 6px; padding: 2px 0 10px 14px;"
 CODE = (
-    "margin: 4px 0; padding: 6px 8px; white-space: pre-wrap; border-radius: 4px; "
+    "font-family: monospace; margin: 4px 0; padding: 6px 8px; white-space: pre-wrap; border-radius: 4px; "
     "background: rgba(127, 127, 127, 0.12);"
 )
 
@@ -46,8 +46,12 @@ def show_steps(client: OpenAI, run: Run) -> Timeline:
 
 
 def _entry(number: int, step: RunStep) -> tuple[str, list[tuple[str, str]]]:
-    tokens = f", {step.usage.total_tokens} tokens" if step.usage else ""
-    head = f"{number}. {MARKS.get(step.status, '?')} {step.type} ({step.status}{tokens})"
+    facts = [step.status]
+    if step.completed_at:
+        facts.append(f"{step.completed_at - step.created_at} s")
+    if step.usage:
+        facts.append(f"{step.usage.total_tokens} tokens")
+    head = f"{number}. {MARKS.get(step.status, '?')} {step.type} ({', '.join(facts)})"
     if step.type == "message_creation":
         return head, []
     return head, [part for call in step.step_details.tool_calls for part in _call(call)]

@@ -84,7 +84,7 @@ def test_a_person_fills_in_the_quiz(lab, page):
     boxes.first.fill("It studies vectors, and matrices that transform them.")
     submit.click()
 
-    feedback = page.locator(".widget-html pre", has_text="You got")
+    feedback = page.locator(".widget-html div[style]", has_text="You got")
     feedback.wait_for(state="visible")
     text = feedback.inner_text()
     assert text.startswith("You got 2 of 3 right.")

@@ -105,7 +105,7 @@ def _choices(topic: Topic, what: str) -> list[str]:
     """Return the right choice among those of other topics, at a place that depends on it."""
     everything = sorted(dict.fromkeys(topics().values()), key=lambda topic: topic.place)
     others = [
-        getattr(everything[(topic.place + 7 * step) % len(everything)], what)
+        getattr(everything[(topic.place + 11 * step) % len(everything)], what)
         for step in range(1, CHOICES)
     ]
     place = topic.place % CHOICES
