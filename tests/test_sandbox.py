@@ -29,8 +29,15 @@ def kernels() -> list[psutil.Process]:
     return [
         process
         for process in psutil.Process().children(recursive=True)
-        if any("launcher.py" in argument for argument in process.cmdline())
+        if any("launcher.py" in argument for argument in _arguments(process))
     ]
+
+
+def _arguments(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has just ended
+        return []
 
 
 @pytest.fixture
@@ -181,13 +188,6 @@ def test_processes_that_a_call_leaves_behind_are_ended(run):
     run(code.replace("MESSAGE", repr(marker)), ALIVE)
     left = [p for p in psutil.process_iter() if marker in " ".join(_arguments(p))]
     assert left == []
-
-
-def _arguments(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
 
 
 def test_20_threads_at_once(tmp_path):
