@@ -136,6 +136,16 @@ def test_the_environment_of_the_server_is_not_there(run, monkeypatch):
     assert "OPENAI" not in logs
 
 
+def test_nonsense_sent_as_a_figure_is_passed_over(run):
+    code = """
+from IPython.display import display
+display({"image/png": "not base64!"}, raw=True)
+display({"image/png": 5}, raw=True)
+print("still here")
+"""
+    assert run(code) == ["still here"]
+
+
 @needs_bwrap
 def test_the_database_and_the_env_file_cannot_be_read(run, tmp_path):
     env_file = ROOT / ".env.example"

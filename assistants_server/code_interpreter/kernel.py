@@ -22,6 +22,7 @@ from assistants_server.code_interpreter import limits, sandbox
 
 SECONDS_TO_START = 60
 SECONDS_TO_STOP = 2
+MOST_IMAGES = 20
 MANY_STRAYS = limits.PROCESSES // 4
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 WHAT_IS_LEFT = "Variables are gone; files are kept."
@@ -79,16 +80,18 @@ class Kernel:
 
     async def stop(self) -> None:
         """End the kernel and every process that it started."""
-        manager, self._manager = self._manager, None
-        if manager is None:
+        if self._manager is None:
             return
-        self._client.stop_channels()
-        pid = manager.provisioner.pid
+        processes = self._processes()
+        manager, self._manager = self._manager, None
+        if self._client is not None:
+            self._client.stop_channels()
+            self._client = None
         with contextlib.suppress(Exception):
             await manager.shutdown_kernel(now=True)
-        if os.name == "posix" and pid:
-            with contextlib.suppress(OSError):
-                os.killpg(pid, signal.SIGKILL)
+        for process in processes:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
         shutil.rmtree(self._connection, ignore_errors=True)
 
     async def _start(self) -> None:
@@ -109,10 +112,10 @@ class Kernel:
             self._manager.ip = str(self._connection / "socket")
         environment = sandbox.environment(self.folder)
         silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        await self._manager.start_kernel(cwd=str(self.folder), env=environment, **silent)
-        self._client = self._manager.client()
-        self._client.start_channels()
         try:
+            await self._manager.start_kernel(cwd=str(self.folder), env=environment, **silent)
+            self._client = self._manager.client()
+            self._client.start_channels()
             await self._client.wait_for_ready(timeout=SECONDS_TO_START)
         except BaseException:
             await self.stop()
@@ -121,6 +124,8 @@ class Kernel:
 
     def _processes(self) -> list[psutil.Process]:
         """Return the kernel and all below it, and whatever holds its sandbox together."""
+        if self._manager.provisioner is None:
+            return []
         try:
             top = psutil.Process(self._manager.provisioner.pid)
             return [top, *top.children(recursive=True)]
@@ -166,7 +171,9 @@ class Kernel:
                 if _is_idle(message):
                     break
                 seen += len(str(message["content"]))
-                _add(output, message)
+                # What the code sends by hand need not be what Jupyter would.
+                with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+                    _add(output, message)
             if not notes and (time.monotonic() > deadline or seen > limits.OUTPUT_BYTES):
                 late = time.monotonic() > deadline
                 notes.append(
@@ -206,7 +213,7 @@ def _add(output: Output, message: dict) -> None:
                 output.text += content["text"]
         case "execute_result" | "display_data":
             data = content["data"]
-            if "image/png" in data:
+            if "image/png" in data and len(output.images) < MOST_IMAGES:
                 output.images.append(base64.b64decode(data["image/png"]))
             elif "text/plain" in data:
                 output.text += f"{data['text/plain']}\n"
