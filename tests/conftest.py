@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant, Thread
@@ -17,9 +18,22 @@ for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "ASSISTANTS_BA
 _scratch = tempfile.TemporaryDirectory(prefix="cookbook-", ignore_cleanup_errors=True)
 os.environ["ASSISTANTS_DB"] = str(Path(_scratch.name) / "notebooks.db")
 
+from assistants_server.code_interpreter.sandbox import LAUNCHER  # noqa: E402
 from assistants_server.server import Server  # noqa: E402
 
 MODEL = "gpt-6-luna"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_kernel_survives() -> Iterator[None]:
+    """After the whole suite no kernel of the code interpreter is alive, wherever it came from."""
+    yield
+    left = [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(LAUNCHER) in argument for argument in process.info["cmdline"] or ())
+    ]
+    assert left == []
 
 
 @pytest.fixture

@@ -100,11 +100,17 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged(alone):
 def test_runs_that_a_killed_process_left_behind_are_failed(alone):
     first = alone()
     run = wait_until(first.client, start_slow_run(first.client), "in_progress")
+    while not first.client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id).data:
+        time.sleep(0.01)
     first.stop(signal.SIGKILL)
     second = alone()
     ended = retrieve(second.client, run)
     assert (ended.status, ended.last_error.code) == ("failed", "server_error")
     assert "Create the run again" in ended.last_error.message
+    steps = second.client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id).data
+    messages = second.client.beta.threads.messages.list(run.thread_id, run_id=run.id).data
+    assert [step.status for step in steps] == ["failed"]
+    assert [message.status for message in messages] == ["incomplete"]
     second.client.beta.threads.messages.create(run.thread_id, role="user", content="free again")
 
 

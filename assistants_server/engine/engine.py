@@ -7,7 +7,7 @@ from openai.types.beta.threads.run import LastError
 
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine.execution import Execution
-from assistants_server.engine.states import end_waiting, finish_run
+from assistants_server.engine.states import end_idle
 from assistants_server.engine.upstream import Upstream
 from assistants_server.store import NotFound, Store
 
@@ -34,7 +34,7 @@ class Engine:
         """End the runs that servers which are gone have left behind, as ``failed``."""
         error = LastError(code="server_error", message=ORPHANED)
         for run_id in self._store.orphans:
-            finish_run(self._store, run_id, "failed", error=error)
+            end_idle(self._store, run_id, "failed", error)
 
     def start(self, run_id: str) -> None:
         """Begin to execute a queued run, and return at once."""
@@ -52,7 +52,7 @@ class Engine:
 
     def cancel_waiting(self, run_id: str) -> None:
         """End a run as ``cancelled`` that nobody executes, because it waited for its client."""
-        end_waiting(self._store, run_id, "cancelled")
+        end_idle(self._store, run_id, "cancelled")
 
     async def forget(self, thread_id: str) -> None:
         """Let go of what is kept for a thread that has been deleted."""

@@ -18,16 +18,11 @@ from openai.types.beta.threads.runs import RunStep, ToolCall
 from openai.types.beta.threads.runs.run_step import LastError, Usage
 from pydantic import TypeAdapter
 
+from assistants_server.engine.states import WHY_INCOMPLETE
 from assistants_server.engine.upstream import text_block
 from assistants_server.store import Store, new_id
 
 SANDBOX_PATH = re.compile(r"(?:sandbox:)?/mnt/data/([\w.,+@-]*\w)")
-WHY_INCOMPLETE = {
-    "incomplete": "max_tokens",
-    "cancelled": "run_cancelled",
-    "expired": "run_expired",
-    "failed": "run_failed",
-}
 _tool_call = TypeAdapter(ToolCall)
 
 

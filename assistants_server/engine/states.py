@@ -2,14 +2,22 @@
 
 import time
 
-from openai.types.beta.threads import Run
+from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads.message import IncompleteDetails as MessageIncomplete
 from openai.types.beta.threads.run import IncompleteDetails, LastError, Usage
 from openai.types.beta.threads.runs import RunStep
+from openai.types.beta.threads.runs.run_step import LastError as StepError
 
 from assistants_server.store import Store
 
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 SECONDS_TO_EXPIRE = 600
+WHY_INCOMPLETE = {
+    "incomplete": "max_tokens",
+    "cancelled": "run_cancelled",
+    "expired": "run_expired",
+    "failed": "run_failed",
+}
 
 
 def active_run(store: Store, thread_id: str) -> Run | None:
@@ -29,19 +37,26 @@ def expire_if_due(store: Store, run: Run) -> Run:
     """
     if run.status != "requires_action" or time.time() < run.expires_at:
         return run
-    end_waiting(store, run.id, "expired")
+    end_idle(store, run.id, "expired")
     return store.get(Run, run.id)
 
 
-def end_waiting(store: Store, run_id: str, status: str) -> None:
-    """End a run that waits for its client, with the step that waits, as `status`."""
+def end_idle(store: Store, run_id: str, status: str, error: LastError | None = None) -> None:
+    """End a run that nobody executes, with the step and the message that it left open."""
+    now = int(time.time())
     with store.transaction():
         for step in store.all(RunStep, run_id):
-            if step.status == "in_progress":
-                step.status = status
-                setattr(step, f"{status}_at", int(time.time()))
-                store.update(step)
-        finish_run(store, run_id, status)
+            if step.status != "in_progress":
+                continue
+            step.status = status
+            setattr(step, f"{status}_at", now)
+            step.last_error = error and StepError(code="server_error", message=error.message)
+            store.update(step)
+            if step.type == "message_creation":
+                with store.change(Message, step.step_details.message_creation.message_id) as left:
+                    left.status, left.incomplete_at = "incomplete", now
+                    left.incomplete_details = MessageIncomplete(reason=WHY_INCOMPLETE[status])
+        finish_run(store, run_id, status, error=error)
 
 
 def finish_run(
