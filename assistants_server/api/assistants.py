@@ -7,8 +7,9 @@ from openai.types.beta import Assistant, AssistantDeleted
 from pydantic import Field
 
 from assistants_server.api import fields, resources
-from assistants_server.api.context import TheStore, now
+from assistants_server.api.context import TheStore
 from assistants_server.api.lists import ListPage, Paging
+from assistants_server.clock import now
 from assistants_server.store import new_id
 
 router = APIRouter(prefix="/assistants")

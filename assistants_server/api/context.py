@@ -1,6 +1,5 @@
 """What every endpoint may ask for: the store, and the engine that executes runs."""
 
-import time
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -19,8 +18,3 @@ async def _engine(request: Request) -> Engine:
 
 TheStore = Annotated[Store, Depends(_store)]
 TheEngine = Annotated[Engine, Depends(_engine)]
-
-
-def now() -> int:
-    """Return the time as OpenAI writes it: whole seconds since 1970."""
-    return int(time.time())

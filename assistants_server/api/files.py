@@ -12,9 +12,10 @@ from pydantic import Field
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException
 
-from assistants_server.api.context import TheStore, now
+from assistants_server.api.context import TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
+from assistants_server.clock import now
 from assistants_server.store import Store, new_id
 
 router = APIRouter(prefix="/files")

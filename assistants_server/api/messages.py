@@ -9,9 +9,10 @@ from openai.types.beta.threads import Message, MessageDeleted
 from pydantic import Field
 
 from assistants_server.api import fields
-from assistants_server.api.context import TheStore, now
+from assistants_server.api.context import TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
+from assistants_server.clock import now
 from assistants_server.engine import active_run
 from assistants_server.store import Store, new_id
 

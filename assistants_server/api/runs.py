@@ -8,11 +8,12 @@ from openai.types.beta.threads import Run
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistants_server.api import fields
-from assistants_server.api.context import TheEngine, TheStore, now
+from assistants_server.api.context import TheEngine, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import ListPage, Paging
 from assistants_server.api.messages import CreateMessage, add_message
 from assistants_server.api.threads import CreateThread, add_thread
+from assistants_server.clock import now
 from assistants_server.engine import SECONDS_TO_EXPIRE, active_run, expire_if_due
 from assistants_server.store import Store, new_id
 

@@ -4,8 +4,9 @@ from fastapi import APIRouter
 from openai.types.beta import Thread, ThreadDeleted
 
 from assistants_server.api import fields, resources
-from assistants_server.api.context import TheEngine, TheStore, now
+from assistants_server.api.context import TheEngine, TheStore
 from assistants_server.api.messages import CreateMessage, add_message
+from assistants_server.clock import now
 from assistants_server.store import Store, new_id
 
 router = APIRouter(prefix="/threads")

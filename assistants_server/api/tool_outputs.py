@@ -5,9 +5,10 @@ from openai.types.beta.threads import Run
 from openai.types.beta.threads.runs import RunStep
 
 from assistants_server.api import fields
-from assistants_server.api.context import TheEngine, TheStore, now
+from assistants_server.api.context import TheEngine, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.runs import refuse_streaming
+from assistants_server.clock import now
 from assistants_server.engine import expire_if_due
 from assistants_server.store import Store
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from openai.types import FileObject
 
+from assistants_server.clock import now
 from assistants_server.code_interpreter import limits
 from assistants_server.code_interpreter.kernel import Kernel
 from assistants_server.store import Store, new_id
@@ -115,7 +116,7 @@ class CodeInterpreter:
             id=file_id,
             object="file",
             bytes=target.stat().st_size,
-            created_at=int(time.time()),
+            created_at=now(),
             filename=name,
             purpose="assistants_output",
             status="processed",

@@ -8,6 +8,7 @@ from openai import AsyncOpenAI
 from openai.types.beta.threads import RequiredActionFunctionToolCall, Run
 from openai.types.beta.threads.run import LastError, RequiredAction
 
+from assistants_server.clock import now
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine import tools
 from assistants_server.engine.prompt import PromptTooLong, build_request
@@ -73,7 +74,7 @@ class Execution:
             if run.status == "cancelling":
                 raise asyncio.CancelledError
             run.status = "in_progress"
-            run.started_at = run.started_at or int(time.time())
+            run.started_at = run.started_at or now()
         self.records = Records(self.store, run)
         return run
 

@@ -1,7 +1,6 @@
 """Writes what a run does into the store: its messages and its steps, as they happen."""
 
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +17,7 @@ from openai.types.beta.threads.runs import RunStep, ToolCall
 from openai.types.beta.threads.runs.run_step import LastError, Usage
 from pydantic import TypeAdapter
 
+from assistants_server.clock import now
 from assistants_server.engine.states import WHY_INCOMPLETE
 from assistants_server.engine.upstream import text_block
 from assistants_server.store import Store, new_id
@@ -73,15 +73,15 @@ class Records:
             written: ids of the files that code has written, by name; where the text mentions one,
                 it gets a ``file_path`` annotation.
         """
-        now = int(time.time())
+        moment = now()
         with self._store.transaction():
             with self._store.change(Message, self._message_id) as message:
                 message.content = self._unshown_figures() + blocks
                 _annotate(blocks, written or {})
                 if status == "completed":
-                    message.status, message.completed_at = "completed", now
+                    message.status, message.completed_at = "completed", moment
                 else:
-                    message.status, message.incomplete_at = "incomplete", now
+                    message.status, message.incomplete_at = "incomplete", moment
                     message.incomplete_details = IncompleteDetails(reason=WHY_INCOMPLETE[status])
             # A step knows no "incomplete": what was cut short did complete its message.
             self.close_step("completed" if status == "incomplete" else status, usage)
@@ -106,7 +106,7 @@ class Records:
             return
         with self._store.change(RunStep, self._step_id) as step:
             step.status = status
-            setattr(step, f"{status}_at", int(time.time()))
+            setattr(step, f"{status}_at", now())
             step.usage = Usage(**usage) if usage else step.usage
             step.last_error = error and LastError(code="server_error", message=error)
         self._step_id = None
@@ -138,7 +138,7 @@ class Records:
     def _common(self) -> dict[str, Any]:
         run = self._run
         return {
-            "created_at": int(time.time()),
+            "created_at": now(),
             "status": "in_progress",
             "metadata": {},
             "assistant_id": run.assistant_id,

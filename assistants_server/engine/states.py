@@ -8,6 +8,7 @@ from openai.types.beta.threads.run import IncompleteDetails, LastError, Usage
 from openai.types.beta.threads.runs import RunStep
 from openai.types.beta.threads.runs.run_step import LastError as StepError
 
+from assistants_server.clock import now
 from assistants_server.store import Store
 
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
@@ -43,18 +44,18 @@ def expire_if_due(store: Store, run: Run) -> Run:
 
 def end_idle(store: Store, run_id: str, status: str, error: LastError | None = None) -> None:
     """End a run that nobody executes, with the step and the message that it left open."""
-    now = int(time.time())
+    moment = now()
     with store.transaction():
         for step in store.all(RunStep, run_id):
             if step.status != "in_progress":
                 continue
             step.status = status
-            setattr(step, f"{status}_at", now)
+            setattr(step, f"{status}_at", moment)
             step.last_error = error and StepError(code="server_error", message=error.message)
             store.update(step)
             if step.type == "message_creation":
                 with store.change(Message, step.step_details.message_creation.message_id) as left:
-                    left.status, left.incomplete_at = "incomplete", now
+                    left.status, left.incomplete_at = "incomplete", moment
                     left.incomplete_details = MessageIncomplete(reason=WHY_INCOMPLETE[status])
         finish_run(store, run_id, status, error=error)
 
@@ -84,5 +85,5 @@ def finish_run(
         run.last_error = error
         run.incomplete_details = reason and IncompleteDetails(reason=reason)
         if status in ("completed", "failed", "cancelled"):
-            setattr(run, f"{status}_at", int(time.time()))
+            setattr(run, f"{status}_at", now())
         store.release(run_id)

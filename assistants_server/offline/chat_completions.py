@@ -1,6 +1,5 @@
 """``POST /v1/chat/completions``, whole or as a stream, answered by the same tutor."""
 
-import time
 from collections.abc import Iterator
 from typing import Literal, get_type_hints
 
@@ -12,6 +11,7 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsBas
 from pydantic import BaseModel, ConfigDict
 
 from assistants_server import tokens
+from assistants_server.clock import now
 from assistants_server.offline.ask import ask
 from assistants_server.offline.said import Said, conversation, refuse
 from assistants_server.store import new_id
@@ -53,7 +53,7 @@ async def create(body: CreateChatCompletion) -> ChatCompletion | StreamingRespon
     return ChatCompletion(
         id=new_id("chatcmpl-"),
         object="chat.completion",
-        created=int(time.time()),
+        created=now(),
         model=body.model,
         choices=[
             {
@@ -71,7 +71,7 @@ async def create(body: CreateChatCompletion) -> ChatCompletion | StreamingRespon
 
 
 def _chunks(model: str, reply: Reply, text: str, reason: str) -> Iterator[str]:
-    id, created = new_id("chatcmpl-"), int(time.time())
+    id, created = new_id("chatcmpl-"), now()
 
     def chunk(delta: dict, finish_reason: str | None = None) -> str:
         wire = ChatCompletionChunk(

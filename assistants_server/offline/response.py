@@ -1,11 +1,11 @@
 """A reply of the tutor as a Response of OpenAI."""
 
-import time
 from typing import Any
 
 from openai.types import responses as wire
 
 from assistants_server import tokens
+from assistants_server.clock import now
 from assistants_server.store import new_id
 from assistants_server.tutor import Reply
 
@@ -41,7 +41,7 @@ class Answer:
         self._common: dict[str, Any] = {
             "id": new_id("resp_"),
             "object": "response",
-            "created_at": int(time.time()),
+            "created_at": now(),
             "model": model,
             "instructions": instructions,
             "max_output_tokens": limit,
