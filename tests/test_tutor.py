@@ -1,8 +1,10 @@
 """The tutor computes: a changed question gets its own right answer."""
 
+import json
 import random
 import re
 import string
+from dataclasses import replace
 
 import pytest
 import sympy
@@ -179,6 +181,34 @@ def test_no_text_makes_it_fail():
     alphabet = string.printable + "²√π×÷−≈∫°%αé☃" + "x=+-*/^()" * 6
     for _ in range(400):
         assert say("".join(letters.choices(alphabet, k=letters.randint(0, 40))))
+
+
+TOOLS = ({"name": "code_interpreter"}, {"name": "display_quiz"})
+
+
+def test_no_text_makes_it_fail_with_tools_either():
+    letters = random.Random(8)
+    words = "quiz plot table csv file primes fibonacci factorial of the first 99 x^2 9^9^9^9 sum"
+    words += " those ```python\nprint(1)\n``` from 1 to 5 multiple choice two broken json -"
+    for _ in range(300):
+        question = " ".join(letters.choices(words.split(" "), k=letters.randint(1, 12)))
+        conversation = Conversation("", (Turn("user", question),), tools=TOOLS)
+        reply = answer(conversation)
+        assert reply.text or reply.calls
+        for call in reply.calls:
+            done = replace(call, output="[1, 2]")
+            again = replace(conversation, turns=(*conversation.turns, done))
+            assert answer(again).text
+
+
+def test_the_code_it_writes_is_python():
+    for question in (
+        "Plot x^3 - 2x, sin(2x)^2 and e^x from -1 to 1",
+        "A table of 1/x and sqrt(x) for x from 1 to 4",
+        "The first 12 factorials",
+    ):
+        reply = answer(Conversation("", (Turn("user", question),), tools=TOOLS))
+        compile(json.loads(reply.calls[0].arguments)["code"], "code", "exec")
 
 
 def test_the_same_question_has_the_same_answer():

@@ -34,6 +34,7 @@ SKILLS: tuple[Callable[[str], Lesson | None], ...] = (
 )
 
 TOOL_SKILLS = (quiz, coding)
+OVERTAXED = (TooHard, RecursionError, OverflowError, MemoryError)
 
 NOT_UNDERSTOOD = Lesson(
     "I am the offline tutor, a script and not a language model, and I did not understand that",
@@ -57,6 +58,13 @@ def answer(conversation: Conversation) -> Reply:
 
     The same conversation always gets the same reply. Never raises for anything a user can write.
     """
+    try:
+        return _reply(conversation)
+    except OVERTAXED:
+        return Reply(TOO_HARD.full())
+
+
+def _reply(conversation: Conversation) -> Reply:
     if conversation.calls():
         return Reply(_conclude(conversation))
     if calls := _calls(conversation):
@@ -72,10 +80,7 @@ def _calls(conversation: Conversation) -> tuple[ToolCall, ...]:
     """Return the tools that the tutor wants called before it answers."""
     for skill in TOOL_SKILLS:
         if conversation.may_call(skill.TOOL):
-            try:
-                calls = within_budget(skill.calls, conversation)
-            except (TooHard, RecursionError, OverflowError):
-                continue
+            calls = within_budget(skill.calls, conversation)
             if calls:
                 return calls
     forced = _forced(conversation)
@@ -131,7 +136,7 @@ def _respond(conversation: Conversation) -> tuple[Lesson, str]:
 def _lesson(question: str) -> Lesson | None:
     try:
         return within_budget(_first, question)
-    except (TooHard, RecursionError, OverflowError, MemoryError):
+    except OVERTAXED:
         return TOO_HARD
 
 
