@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 
 from nbclient import NotebookClient
 from nbformat import NotebookNode
@@ -11,17 +12,14 @@ from notebooks.book.chapters import NOTEBOOKS, ROOT
 SECONDS_PER_CELL = 120
 
 
-def use_scratch_database(name: str) -> None:
-    """Keep the kernels that are started from here on away from the reader's own database."""
-    database = ROOT / "build" / "scratch" / f"{name}.db"
-    for old in database.parent.glob(f"{database.name}*"):
-        if old.is_file():
-            old.unlink()
-    os.environ["ASSISTANTS_DB"] = str(database)
-
-
-def execute(notebook: NotebookNode) -> None:
+def execute(notebook: NotebookNode, name: str) -> None:
     """Run every cell and put its outputs into `notebook`, as a reader sees them.
+
+    The kernel gets an empty database of its own under ``build/``, so that it neither sees nor
+    touches the reader's, or that of a notebook that runs beside it.
+
+    Args:
+        name: what to call the database.
 
     Raises:
         CellExecutionError: a cell failed that is not tagged ``raises-exception``.
@@ -35,10 +33,18 @@ def execute(notebook: NotebookNode) -> None:
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR"],
     )
-    client.execute()
+    client.execute(env={**os.environ, "ASSISTANTS_DB": str(_scratch_database(name))})
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             _as_seen(output)
+
+
+def _scratch_database(name: str) -> Path:
+    database = ROOT / "build" / "scratch" / f"{name}.db"
+    for old in database.parent.glob(f"{database.name}*"):
+        if old.is_file():
+            old.unlink()
+    return database
 
 
 def _as_seen(output: NotebookNode) -> None:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from notebooks.book.chapters import chapters, read, write
-from notebooks.book.execute import execute, use_scratch_database
+from notebooks.book.execute import execute
 from notebooks.book.navigation import navigate
 
 METADATA = {
@@ -19,7 +19,6 @@ METADATA = {
 
 def refresh(names: list[str]) -> None:
     """Refresh the notebooks whose names begin with one of `names`, or all of them."""
-    use_scratch_database("refresh")
     navigate()
     for path in chapters():
         if not names or any(path.name.startswith(name) for name in names):
@@ -29,7 +28,7 @@ def refresh(names: list[str]) -> None:
 
 def _refresh(path: Path) -> None:
     notebook = read(path)
-    execute(notebook)
+    execute(notebook, path.stem)
     notebook.metadata = METADATA
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02}"

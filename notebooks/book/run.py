@@ -4,7 +4,9 @@ import re
 import shutil
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
@@ -12,39 +14,53 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 from notebooks.book.chapters import ROOT, chapters, question, read, title
-from notebooks.book.execute import execute, use_scratch_database
+from notebooks.book.execute import execute
 from notebooks.book.index import index_page
 
 PAGES = ROOT / "build" / "html"
+AT_A_TIME = 2
 
 
 def run() -> int:
-    """Execute and render all notebooks; return how many failed."""
+    """Execute and render all notebooks, some at a time; return how many failed."""
     shutil.rmtree(PAGES, ignore_errors=True)
     PAGES.mkdir(parents=True)
-    use_scratch_database("run")
-    entries, failures, begun = [], 0, time.perf_counter()
-    for path in chapters():
-        notebook = read(path)
-        started = time.perf_counter()
-        try:
-            execute(notebook)
-            verdict = "ok"
-        except CellExecutionError as error:
-            failures += 1
-            verdict = f"FAILED\n{error}"
-        seconds = time.perf_counter() - started
-        cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-        print(f"{path.stem:<28} {cells:>3} cells {seconds:>6.1f} s  {verdict}", flush=True)
-        page = PAGES / f"{path.stem}.html"
-        page.write_text(_render(notebook, path), encoding="utf-8")
-        entries.append((page.name, title(notebook), question(notebook)))
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        done = []
+        for chapter in pool.map(_execute, chapters()):
+            print(chapter.line, flush=True)
+            done.append(chapter)
+    entries = [(each.page.name, title(each.notebook), question(each.notebook)) for each in done]
     index = PAGES / "index.html"
     index.write_text(index_page(entries), encoding="utf-8")
+    failures = sum(each.failed for each in done)
     total = time.perf_counter() - begun
-    print(f"\n{len(entries) - failures} passed, {failures} failed in {total:.1f} s")
+    print(f"\n{len(done) - failures} passed, {failures} failed in {total:.1f} s")
     print(f"Read them at {index.relative_to(ROOT)}")
     return failures
+
+
+class Executed(NamedTuple):
+    notebook: NotebookNode
+    page: Path
+    line: str
+    failed: bool
+
+
+def _execute(path: Path) -> Executed:
+    notebook, started = read(path), time.perf_counter()
+    try:
+        execute(notebook, path.stem)
+        verdict = "ok"
+    except CellExecutionError as error:
+        verdict = f"FAILED\n{error}"
+    seconds = time.perf_counter() - started
+    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    page = PAGES / f"{path.stem}.html"
+    page.write_text(_render(notebook, path), encoding="utf-8")
+    line = f"{path.stem:<28} {cells:>3} cells {seconds:>6.1f} s  {verdict}"
+    return Executed(notebook, page, line, failed=verdict != "ok")
 
 
 def _render(notebook: NotebookNode, path: Path) -> str:
