@@ -10,6 +10,7 @@ from assistants_server.api import (
     errors,
     files,
     messages,
+    pass_through,
     run_steps,
     runs,
     threads,
@@ -37,8 +38,10 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
         app.state.store = store
         app.state.engine = Engine(store, upstream)
         app.state.engine.adopt_orphans()
+        app.state.pass_through = pass_through.client_for(upstream)
         yield
         await app.state.engine.close()
+        await app.state.pass_through.aclose()
         store.close()
 
     app = FastAPI(title="Assistants API", lifespan=lifespan, openapi_url="/v1/openapi.json")
@@ -48,7 +51,6 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
     # /threads/runs must be asked before /threads/{thread_id}.
     for room in (assistants, runs, threads, messages, run_steps, tool_outputs, files):
         app.include_router(room.router, prefix="/v1")
-    if offline:
-        for room in (responses, chat_completions):
-            app.include_router(room.router, prefix="/v1")
+    for room in (responses, chat_completions) if offline else (pass_through,):
+        app.include_router(room.router, prefix="/v1")
     return app
