@@ -1,5 +1,6 @@
 """The contents page of the rendered notebooks."""
 
+import re
 from html import escape
 
 PAGE = """<!DOCTYPE html>
@@ -35,7 +36,11 @@ ITEM = '<li><a href="{href}">{title}</a><span>{question}</span></li>'
 def index_page(entries: list[tuple[str, str, str]]) -> str:
     """Return the page, for entries of file name, title and opening question."""
     items = (
-        ITEM.format(href=escape(href), title=escape(title), question=escape(question))
+        ITEM.format(href=escape(href), title=_text(title), question=_text(question))
         for href, title, question in entries
     )
     return PAGE.format(items="\n".join(items))
+
+
+def _text(markdown: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(markdown))

@@ -27,12 +27,18 @@ def navigation_lines() -> dict[Path, str]:
 
 
 def navigate() -> None:
-    """Write the lines into the notebooks, in place of the old ones."""
+    """Write the lines into the notebooks, in place of the old ones, where they have changed."""
     for path, line in navigation_lines().items():
         notebook = read(path)
-        kept = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", [])]
-        notebook.cells = [_cell(line), *kept, _cell(line)]
-        write(notebook, path)
+        old = [cell.source for cell in notebook.cells if _is_ours(cell)]
+        if old != [line, line]:
+            kept = [cell for cell in notebook.cells if not _is_ours(cell)]
+            notebook.cells = [_cell(line), *kept, _cell(line)]
+            write(notebook, path)
+
+
+def _is_ours(cell: NotebookNode) -> bool:
+    return TAG in cell.metadata.get("tags", [])
 
 
 def _cell(line: str) -> NotebookNode:
