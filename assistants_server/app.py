@@ -1,7 +1,7 @@
 """Puts the server together."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
 
@@ -38,10 +38,10 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
         app.state.store = store
         app.state.engine = Engine(store, upstream)
         app.state.engine.adopt_orphans()
-        app.state.pass_through = pass_through.client_for(upstream)
-        yield
-        await app.state.engine.close()
-        await app.state.pass_through.aclose()
+        async with nullcontext() if offline else pass_through.client_for(upstream) as http:
+            app.state.pass_through = http
+            yield
+            await app.state.engine.close()
         store.close()
 
     app = FastAPI(title="Assistants API", lifespan=lifespan, openapi_url="/v1/openapi.json")
