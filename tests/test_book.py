@@ -19,7 +19,7 @@ KEY = re.compile(
     r"sk-[A-Za-z0-9_-]{16,}|Bearer\s+[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY|(?:OPENAI|ASSISTANTS|AGENTOPS)_API_KEY=[\"']?[A-Za-z0-9_-]{16,}"
 )
-HOME = re.compile(r"(?:/home/|/Users/|/root/|/work/|[A-Z]:\\Users\\)\w*")
+HOME = re.compile(rf"(?:/home/|/Users/|/root/|[A-Z]:\\Users\\)\w*|{re.escape(str(ROOT))}")
 
 
 def markdown(path: Path) -> str:
