@@ -215,6 +215,23 @@ def test_20_threads_at_once(tmp_path):
     assert kernels() == []
 
 
+def test_closing_one_server_leaves_the_folders_of_another_alone(tmp_path):
+    async def go() -> str:
+        stores = [Store(tmp_path / "a.db") for _ in range(2)]
+        first, second = (CodeInterpreter(store) for store in stores)
+        try:
+            await first.run("thread_1", "1", [])
+            await second.run("thread_2", "open('kept.txt', 'w').write('x')", [])
+            await first.close()
+            return (await second.run("thread_2", "print(open('kept.txt').read())", [])).logs
+        finally:
+            await second.close()
+            for store in stores:
+                store.close()
+
+    assert asyncio.run(go()) == "x"
+
+
 def test_an_idle_kernel_is_closed(tmp_path, monkeypatch):
     from assistants_server.code_interpreter import interpreter as module
 

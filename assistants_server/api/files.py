@@ -28,11 +28,6 @@ class FileCursor(Cursor):
     purpose: str | None = None
 
 
-def path_of(store: Store, file_id: str) -> Path:
-    """Return where the content of a file lies."""
-    return store.files / file_id
-
-
 @router.post("")
 async def upload(request: Request, store: TheStore) -> FileObject:
     try:
@@ -74,7 +69,7 @@ async def _keep(form: FormData, store: Store) -> FileObject:
         purpose=purpose,
         status="processed",
     )
-    path = path_of(store, file.id)
+    path = store.content(file.id)
     await asyncio.to_thread(_write, content, path)
     try:
         store.insert(file)
@@ -112,12 +107,12 @@ async def retrieve(file_id: str, store: TheStore) -> FileObject:
 async def content(file_id: str, store: TheStore) -> FileResponse:
     file = store.get(FileObject, file_id)
     return FileResponse(
-        path_of(store, file_id), media_type="application/octet-stream", filename=file.filename
+        store.content(file_id), media_type="application/octet-stream", filename=file.filename
     )
 
 
 @router.delete("/{file_id}")
 async def delete(file_id: str, store: TheStore) -> FileDeleted:
     store.delete(FileObject, file_id)
-    path_of(store, file_id).unlink(missing_ok=True)
+    store.content(file_id).unlink(missing_ok=True)
     return FileDeleted(id=file_id, deleted=True, object="file")

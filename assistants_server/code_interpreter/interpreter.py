@@ -32,6 +32,21 @@ class Result:
     images: list[str]
 
 
+class _Workspace:
+    """What belongs to one thread: its kernel, its folder, and the files that went in and out."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.kernel = Kernel(folder)
+        self.lock = asyncio.Lock()
+        self.given: set[str] = set()
+        self.written: dict[str, str] = {}
+
+    async def remove(self) -> None:
+        await self.kernel.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class CodeInterpreter:
     """Runs code, each thread's in a kernel of its own that lasts from call to call.
 
@@ -42,10 +57,7 @@ class CodeInterpreter:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._folders = store.path.with_name(f"{store.path.name}.threads")
-        self._kernels: dict[str, Kernel] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._given: dict[str, set[str]] = {}
-        self._written: dict[str, dict[str, str]] = {}
+        self._workspaces: dict[str, _Workspace] = {}
         self._closer: asyncio.Task | None = None
 
     async def run(self, thread_id: str, code: str, files: list[str]) -> Result:
@@ -54,64 +66,63 @@ class CodeInterpreter:
         Args:
             files: ids of files that shall lie in its folder, under their own names.
         """
-        async with self._locks.setdefault(thread_id, asyncio.Lock()):
-            folder = self._folders / thread_id
-            await asyncio.to_thread(self._give, thread_id, folder, files)
-            kernel = self._kernels.setdefault(thread_id, Kernel(folder))
-            if self._closer is None or self._closer.done():
-                self._closer = asyncio.create_task(self._close_idle())
-            before = await asyncio.to_thread(_snapshot, folder)
-            output = await kernel.execute(code)
-            await asyncio.to_thread(self._take, thread_id, folder, before)
+        if thread_id not in self._workspaces:
+            self._workspaces[thread_id] = _Workspace(self._folders / thread_id)
+        workspace = self._workspaces[thread_id]
+        if self._closer is None or self._closer.done():
+            self._closer = asyncio.create_task(self._close_idle())
+        async with workspace.lock:
+            await self._give(workspace, files)
+            before = await asyncio.to_thread(_snapshot, workspace.folder)
+            output = await workspace.kernel.execute(code)
+            after = await asyncio.to_thread(_snapshot, workspace.folder)
+            for path in [path for path in after if before.get(path) != after[path]]:
+                workspace.written[path.name] = await self._keep(path.name, path)
             images = [
-                self._keep(f"figure-{number}.png", image)
+                await self._keep(f"figure-{number}.png", image)
                 for number, image in enumerate(output.images, 1)
             ]
         return Result(output.text, images)
 
     def written(self, thread_id: str) -> dict[str, str]:
         """Return the files that a thread's code has written: file id by name."""
-        return self._written.get(thread_id, {})
+        workspace = self._workspaces.get(thread_id)
+        return workspace.written if workspace else {}
 
     async def close(self) -> None:
-        """End all kernels."""
+        """End all kernels and remove their folders; those of other servers are left alone."""
         if self._closer is not None:
             self._closer.cancel()
-        kernels, self._kernels = list(self._kernels.values()), {}
-        await asyncio.gather(*(kernel.stop() for kernel in kernels), return_exceptions=True)
-        shutil.rmtree(self._folders, ignore_errors=True)
+        mine, self._workspaces = list(self._workspaces.values()), {}
+        await asyncio.gather(*(workspace.remove() for workspace in mine), return_exceptions=True)
 
     async def forget(self, thread_id: str) -> None:
         """End the kernel of a thread, and remove its folder."""
-        kernel = self._kernels.pop(thread_id, None)
-        if kernel is not None:
-            await kernel.stop()
-        shutil.rmtree(self._folders / thread_id, ignore_errors=True)
+        workspace = self._workspaces.pop(thread_id, None)
+        if workspace is not None:
+            await workspace.remove()
+        shutil.rmtree(self._folders / thread_id, ignore_errors=True)  # another server's, perhaps
 
-    def _give(self, thread_id: str, folder: Path, files: list[str]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        given = self._given.setdefault(thread_id, set())
+    # The store is for the event loop only; what goes to another thread are plain copies.
+
+    async def _give(self, workspace: _Workspace, files: list[str]) -> None:
+        workspace.folder.mkdir(parents=True, exist_ok=True)
         for file_id in files:
-            if file_id not in given:
+            if file_id not in workspace.given:
                 name = _safe(self._store.get(FileObject, file_id).filename)
-                shutil.copyfile(self._store.files / file_id, folder / name)
-                (folder / name).chmod(0o644)
-                given.add(file_id)
+                target = workspace.folder / name
+                await asyncio.to_thread(shutil.copyfile, self._store.content(file_id), target)
+                target.chmod(0o644)
+                workspace.given.add(file_id)
 
-    def _take(self, thread_id: str, folder: Path, before: dict[Path, tuple]) -> None:
-        written = self._written.setdefault(thread_id, {})
-        for path, state in _snapshot(folder).items():
-            if before.get(path) != state and path.stat().st_size <= limits.FILE_BYTES:
-                written[path.name] = self._keep(path.name, path)
-
-    def _keep(self, name: str, content: bytes | Path) -> str:
+    async def _keep(self, name: str, content: bytes | Path) -> str:
         file_id = new_id("file-")
-        target = self._store.files / file_id
+        target = self._store.content(file_id)
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, bytes):
             target.write_bytes(content)
         else:
-            shutil.copyfile(content, target, follow_symlinks=False)
+            await asyncio.to_thread(shutil.copyfile, content, target, follow_symlinks=False)
         file = FileObject(
             id=file_id,
             object="file",
@@ -125,22 +136,23 @@ class CodeInterpreter:
         return file_id
 
     async def _close_idle(self) -> None:
-        while self._kernels:
+        while self._workspaces:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-            for thread_id, kernel in list(self._kernels.items()):
-                if time.monotonic() - kernel.last_used > limits.IDLE_SECONDS:
-                    async with self._locks[thread_id]:
-                        del self._kernels[thread_id]
-                        await kernel.stop()
+            for workspace in list(self._workspaces.values()):
+                idle = time.monotonic() - workspace.kernel.last_used > limits.IDLE_SECONDS
+                if idle and not workspace.lock.locked():
+                    async with workspace.lock:
+                        await workspace.kernel.stop()
 
 
 def _snapshot(folder: Path) -> dict[Path, tuple]:
-    """Return the regular files in a folder that are not hidden, and how to tell a change."""
+    """Return the regular files in a folder that are not hidden or too large, and their state."""
     states = {}
     for path in folder.glob("*"):
         with contextlib.suppress(OSError):
             status = path.lstat()
-            if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
+            regular = path.is_file() and not path.is_symlink() and not path.name.startswith(".")
+            if regular and status.st_size <= limits.FILE_BYTES:
                 states[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
     return states
 

@@ -139,7 +139,7 @@ def _part(store: Store, block: Any) -> dict[str, Any]:
 def _data_url(store: Store, file_id: str) -> str:
     file = store.get(FileObject, file_id)
     kind = mimetypes.guess_type(file.filename)[0] or "image/png"
-    content = (store.files / file_id).read_bytes()
+    content = store.content(file_id).read_bytes()
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 

@@ -12,13 +12,12 @@ from openai.types.beta.threads import (
     MessageContent,
     Run,
 )
-from openai.types.beta.threads.message import IncompleteDetails
 from openai.types.beta.threads.runs import RunStep, ToolCall
 from openai.types.beta.threads.runs.run_step import LastError, Usage
 from pydantic import TypeAdapter
 
 from assistants_server.clock import now
-from assistants_server.engine.states import WHY_INCOMPLETE
+from assistants_server.engine.states import leave_incomplete
 from assistants_server.engine.upstream import text_block
 from assistants_server.store import Store, new_id
 
@@ -73,16 +72,14 @@ class Records:
             written: ids of the files that code has written, by name; where the text mentions one,
                 it gets a ``file_path`` annotation.
         """
-        moment = now()
         with self._store.transaction():
             with self._store.change(Message, self._message_id) as message:
                 message.content = self._unshown_figures() + blocks
                 _annotate(blocks, written or {})
                 if status == "completed":
-                    message.status, message.completed_at = "completed", moment
+                    message.status, message.completed_at = "completed", now()
                 else:
-                    message.status, message.incomplete_at = "incomplete", moment
-                    message.incomplete_details = IncompleteDetails(reason=WHY_INCOMPLETE[status])
+                    leave_incomplete(message, status)
             # A step knows no "incomplete": what was cut short did complete its message.
             self.close_step("completed" if status == "incomplete" else status, usage)
         self._message_id = None
@@ -147,6 +144,9 @@ class Records:
         }
 
     def _unshown_figures(self) -> list[MessageContent]:
+        drawn = figures(self._store, self._run.id)
+        if not drawn:
+            return []
         shown = {
             block.image_file.file_id
             for message in self._store.page(
@@ -157,7 +157,7 @@ class Records:
         }
         return [
             ImageFileContentBlock(type="image_file", image_file=ImageFile(file_id=file_id))
-            for file_id in figures(self._store, self._run.id)
+            for file_id in drawn
             if file_id not in shown
         ]
 

@@ -44,20 +44,24 @@ def expire_if_due(store: Store, run: Run) -> Run:
 
 def end_idle(store: Store, run_id: str, status: str, error: LastError | None = None) -> None:
     """End a run that nobody executes, with the step and the message that it left open."""
-    moment = now()
     with store.transaction():
         for step in store.all(RunStep, run_id):
             if step.status != "in_progress":
                 continue
             step.status = status
-            setattr(step, f"{status}_at", moment)
+            setattr(step, f"{status}_at", now())
             step.last_error = error and StepError(code="server_error", message=error.message)
             store.update(step)
             if step.type == "message_creation":
                 with store.change(Message, step.step_details.message_creation.message_id) as left:
-                    left.status, left.incomplete_at = "incomplete", moment
-                    left.incomplete_details = MessageIncomplete(reason=WHY_INCOMPLETE[status])
+                    leave_incomplete(left, status)
         finish_run(store, run_id, status, error=error)
+
+
+def leave_incomplete(message: Message, status: str) -> None:
+    """Mark a message as cut off, because its run ends as `status`."""
+    message.status, message.incomplete_at = "incomplete", now()
+    message.incomplete_details = MessageIncomplete(reason=WHY_INCOMPLETE[status])
 
 
 def finish_run(

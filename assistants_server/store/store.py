@@ -62,6 +62,10 @@ class Store:
             self._owner = Owner(self.path, new_id("server_"))
         self.files = self.path.with_name(f"{self.path.name}.files")
 
+    def content(self, file_id: str) -> Path:
+        """Return where the content of a file lies."""
+        return self.files / file_id
+
     def close(self) -> None:
         """Close the file and let go of this server's lock. Calling it twice is fine."""
         self._connection.close()
