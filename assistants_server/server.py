@@ -1,19 +1,13 @@
-"""Serves the API: in a background thread of this process, or alone in the foreground."""
+"""The Assistants API on an address of its own."""
 
 import os
 import secrets
-import socket
-import threading
 from pathlib import Path
-
-import uvicorn
 
 from assistants_server.app import create_app
 from assistants_server.engine import Upstream
+from assistants_server.serving import LOOPBACK, Serving, listen
 from assistants_server.store import Store
-
-LOOPBACK = "127.0.0.1"
-SECONDS_TO_FINISH = 5
 
 
 def default_database() -> Path:
@@ -22,7 +16,7 @@ def default_database() -> Path:
     return Path(os.environ.get("ASSISTANTS_DB") or here)
 
 
-class Server:
+class Server(Serving):
     """An Assistants API on an address of its own.
 
     Args:
@@ -48,63 +42,18 @@ class Server:
         upstream: Upstream | None = None,
     ) -> None:
         self.token = secrets.token_urlsafe(24)
-        self._socket = listen(host, port)
-        self.base_url = f"http://{host}:{self._socket.getsockname()[1]}/v1"
+        listener = listen(host, port)
+        self.base_url = f"http://{host}:{listener.getsockname()[1]}/v1"
         try:
             store = Store(database)
         except BaseException:
-            self._socket.close()
+            listener.close()
             raise
         tutor = Upstream(self.base_url, self.token)
         app = create_app(store, self.token, upstream or tutor, offline=upstream is None)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            lifespan="on",
-            timeout_graceful_shutdown=SECONDS_TO_FINISH,
-        )
-        self._uvicorn = _Uvicorn(config)
-        self._thread: threading.Thread | None = None
 
-    def run(self) -> None:
-        """Serve until interrupted."""
-        self._uvicorn.run(sockets=[self._socket])
+        async def end_runs() -> None:
+            # Before the connections: offline, runs hold some to this very server.
+            await app.state.engine.close()
 
-    def start(self) -> None:
-        """Serve in a background thread. Returns at once: the socket is already listening."""
-        self._thread = threading.Thread(target=self.run, name="assistants_server", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop serving, end what still runs, close the database, and wait until it is done."""
-        self._uvicorn.should_exit = True
-        if self._thread is not None:
-            self._thread.join()
-
-
-class _Uvicorn(uvicorn.Server):
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # First the runs: offline they hold connections to this very server, which would wait.
-        await self.config.app.state.engine.close()
-        await super().shutdown(sockets)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on that address, port 0 for one that is free.
-
-    Raises:
-        OSError: the port is in use, or the host is not an address of this machine.
-    """
-    # Without IPPROTO_TCP asyncio leaves Nagle's algorithm on, and every answer takes 40 ms.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":  # on Windows it would let two servers share a port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(2048)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
+        super().__init__(app, listener, "assistants_server", closing=end_runs)

@@ -1,0 +1,87 @@
+"""Serves an application on a socket: in the foreground, or in a background thread."""
+
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+LOOPBACK = "127.0.0.1"
+SECONDS_TO_FINISH = 5
+
+
+class Serving:
+    """An application on a socket that already listens.
+
+    Args:
+        closing: awaited when the server stops, before it closes its connections.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        name: str,
+        closing: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        )
+        self._uvicorn = _Uvicorn(config, closing)
+        self._listener = listener
+        self._name = name
+        self._thread: threading.Thread | None = None
+
+    def run(self) -> None:
+        """Serve until interrupted."""
+        self._uvicorn.run(sockets=[self._listener])
+
+    def start(self) -> None:
+        """Serve in a background thread. Returns at once: the socket is already listening."""
+        self._thread = threading.Thread(target=self.run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving, and wait until it is done."""
+        self._uvicorn.should_exit = True
+        if self._thread is not None:
+            self._thread.join()
+
+
+class _Uvicorn(uvicorn.Server):
+    def __init__(
+        self, config: uvicorn.Config, closing: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._closing is not None:
+            await self._closing()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on that address, port 0 for one that is free.
+
+    Raises:
+        OSError: the port is in use, or the host is not an address of this machine.
+    """
+    # Without IPPROTO_TCP asyncio leaves Nagle's algorithm on, and every answer takes 40 ms.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # on Windows it would let two servers share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
