@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from assistants_server.api import (
     assistants,
@@ -44,7 +45,14 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
             await app.state.engine.close()
         store.close()
 
-    app = FastAPI(title="Assistants API", lifespan=lifespan, openapi_url="/v1/openapi.json")
+    # FastAPI would trace each request, in traces of their own among those of the program around it.
+    silent: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+    app = FastAPI(
+        title="Assistants API",
+        lifespan=lifespan,
+        openapi_url="/v1/openapi.json",
+        telemetry=silent,
+    )
     app.add_middleware(LimitBody)
     app.add_middleware(RequireToken, token=token)
     errors.install(app)

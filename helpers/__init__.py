@@ -7,6 +7,7 @@
 `quiz`          the function display_quiz, and its description for the model
 `quiz_form`     the same quiz as a form (imported when it is needed)
 `steps`         the steps of a run as a timeline
+`tracing`       AgentOps: traces, and a waterfall of what was called; files of its own
 """
 
 from helpers.connection import MODEL, connect
@@ -26,6 +27,7 @@ from helpers.quiz import (
 )
 from helpers.steps import show_steps
 from helpers.tool_calls import answer_tool_calls
+from helpers.tracing import end_trace, show_trace, start_trace, trace
 
 __all__ = [
     "DISPLAY_QUIZ_TOOL",
@@ -35,6 +37,7 @@ __all__ = [
     "connect",
     "create_thread_and_run",
     "display_quiz",
+    "end_trace",
     "get_mock_response_from_user_free_response",
     "get_mock_response_from_user_multiple_choice",
     "get_response",
@@ -42,6 +45,9 @@ __all__ = [
     "pretty_print",
     "show_json",
     "show_steps",
+    "show_trace",
+    "start_trace",
     "submit_message",
+    "trace",
     "wait_on_run",
 ]

@@ -3,11 +3,14 @@
 import atexit
 import os
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from dotenv import load_dotenv
 from openai import OpenAI
+
+from helpers.tracing import start_agentops
 
 load_dotenv(Path(__file__).parent.parent / ".env")
 
@@ -17,8 +20,10 @@ DEPRECATED = r"(deprecated|The Assistants API is deprecated.*)$"
 OPENAI = "https://api.openai.com/v1"
 
 
-def connect() -> OpenAI:
+def connect(tags: Sequence[str] = ()) -> OpenAI:
     """Return an OpenAI client for the Assistants API, and print what it is connected to.
+
+    Starts AgentOps, so that what is called from now on can be traced: see `helpers.tracing`.
 
     Three environment variables, or lines of the file `.env`, decide:
 
@@ -27,9 +32,14 @@ def connect() -> OpenAI:
       that `OPENAI_BASE_URL` names, for each model turn.
     - none of them (offline): the server is started, and the scripted tutor answers.
 
+    Args:
+        tags: for every trace that is started later.
+
     Raises:
         StoreError: the server's database cannot be used.
+        ValueError: a variable that switches tracing is neither true nor false.
     """
+    start_agentops(tags)
     warnings.filterwarnings("ignore", DEPRECATED, DeprecationWarning)
     if remote := os.environ.get("ASSISTANTS_BASE_URL"):
         print(f"Assistants API at {remote} (remote).")

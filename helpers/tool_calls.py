@@ -7,6 +7,7 @@ from openai import OpenAI
 from openai.types.beta.threads import RequiredActionFunctionToolCall, Run
 
 from helpers.conversation import wait_on_run
+from helpers.tracing import runs
 
 
 def answer_tool_calls(
@@ -25,10 +26,11 @@ def answer_tool_calls(
     """
     run = wait_on_run(client, run, **waiting)
     while run.status == "requires_action":
-        outputs = [
-            {"tool_call_id": call.id, "output": call_function(call, functions)}
-            for call in run.required_action.submit_tool_outputs.tool_calls
-        ]
+        with runs.within(run):  # a traced function's span belongs to the run
+            outputs = [
+                {"tool_call_id": call.id, "output": call_function(call, functions)}
+                for call in run.required_action.submit_tool_outputs.tool_calls
+            ]
         run = client.beta.threads.runs.submit_tool_outputs(
             run.id, thread_id=run.thread_id, tool_outputs=outputs
         )

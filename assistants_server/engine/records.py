@@ -16,7 +16,7 @@ from openai.types.beta.threads.runs import RunStep, ToolCall
 from openai.types.beta.threads.runs.run_step import LastError, Usage
 from pydantic import TypeAdapter
 
-from assistants_server.clock import now
+from assistants_server.clock import now, now_ms
 from assistants_server.engine.states import leave_incomplete
 from assistants_server.engine.upstream import text_block
 from assistants_server.store import Store, new_id
@@ -104,6 +104,7 @@ class Records:
         with self._store.change(RunStep, self._step_id) as step:
             step.status = status
             setattr(step, f"{status}_at", now())
+            step.metadata["ended_at_ms"] = now_ms()
             step.usage = Usage(**usage) if usage else step.usage
             step.last_error = error and LastError(code="server_error", message=error)
         self._step_id = None
@@ -127,6 +128,8 @@ class Records:
                 "type": details["type"],
                 "step_details": details,
                 **self._common(),
+                # The type has whole seconds only, and few steps take that long.
+                "metadata": {"created_at_ms": now_ms()},
             }
         )
         self._store.insert(step, parent=self._run.id)

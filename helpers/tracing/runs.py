@@ -1,0 +1,239 @@
+"""One span for each run, from submit to finish, with its steps as children.
+
+AgentOps makes a span for each call: creating a run and, while it is polled, every look at it. Here
+those calls make no spans. The run gets one, which says what AgentOps' would have said of its last
+state, and more: what was asked and answered, and a child for each step. It works with the sync and
+the async client, whichever methods wait for the run.
+"""
+
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import Any
+
+from openai._legacy_response import LegacyAPIResponse  # what `with_raw_response` returns
+from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads.runs import RunStep
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from wrapt import wrap_function_wrapper
+
+from helpers.tracing import switches
+
+ENDED = ("completed", "failed", "cancelled", "expired", "incomplete")
+IN_ERROR = ("failed", "expired", "incomplete")
+SECOND = 1_000_000_000  # nanoseconds
+MOST_MESSAGES = 20
+
+_open: dict[str, Span] = {}
+
+
+def install() -> None:
+    """Watch every method of the SDK that returns a run."""
+    for module, methods in {
+        "openai.resources.beta.threads.runs": (
+            "Runs.create",
+            "Runs.retrieve",
+            "Runs.cancel",
+            "Runs.submit_tool_outputs",
+        ),
+        "openai.resources.beta.threads": ("Threads.create_and_run",),
+    }.items():
+        for method in methods:
+            wrap_function_wrapper(module, method, _watch)
+            wrap_function_wrapper(module, f"Async{method}", _watch_async)
+
+
+def within(run: Run) -> AbstractContextManager:
+    """Return a context in which new spans are children of this run's."""
+    span = _open.get(run.id)
+    return trace.use_span(span) if span is not None else nullcontext()
+
+
+def end_open(trace_id: int) -> None:
+    """End the spans of runs that nobody has waited for, with the last status that was seen."""
+    for run_id, span in list(_open.items()):
+        if span.get_span_context().trace_id == trace_id:
+            del _open[run_id]
+            span.end()
+
+
+def _watch(call, resource, args: tuple, kwargs: dict):
+    with _calling(call) as started:
+        result = call(*args, **kwargs)
+    run = _run_of(result)
+    span = _span_of(run, started, call, kwargs) if run else None
+    if span is not None and run.status in ENDED and _open.pop(run.id, None):
+        steps, messages = [], []
+        threads = resource._client.beta.threads
+        with suppress(Exception), suppress_instrumentation():
+            steps = list(threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc"))
+            if switches.contents():
+                messages = threads.messages.list(run.thread_id, limit=MOST_MESSAGES).data
+        _end(span, run, steps, messages)
+    return result
+
+
+async def _watch_async(call, resource, args: tuple, kwargs: dict):
+    with _calling(call) as started:
+        result = await call(*args, **kwargs)
+    run = _run_of(result)
+    span = _span_of(run, started, call, kwargs) if run else None
+    if span is not None and run.status in ENDED and _open.pop(run.id, None):
+        steps, messages = [], []
+        threads = resource._client.beta.threads
+        with suppress(Exception), suppress_instrumentation():
+            pages = threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
+            steps = [step async for step in pages]
+            if switches.contents():
+                messages = (await threads.messages.list(run.thread_id, limit=MOST_MESSAGES)).data
+        _end(span, run, steps, messages)
+    return result
+
+
+@contextmanager
+def _calling(call):
+    """Make no span for this call, unless it fails; yield when it began."""
+    started = time.time_ns()
+    try:
+        with suppress_instrumentation():
+            yield started
+    except Exception as error:
+        if trace.get_current_span().is_recording():
+            name = f"openai.runs.{call.__name__}"
+            span = _tracer().start_span(name, kind=SpanKind.CLIENT, start_time=started)
+            span.record_exception(error)
+            span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+            span.end()
+        raise
+
+
+def _run_of(result: Any) -> Run | None:
+    if isinstance(result, LegacyAPIResponse):
+        result = result.parse()
+    return result if isinstance(result, Run) else None
+
+
+def _span_of(run: Run, started: int, call, kwargs: dict) -> Span | None:
+    """Return the span of a run, a new one if it has just been created; note its status."""
+    from agentops.instrumentation.providers.openai.wrappers import handle_run_attributes
+
+    span = _open.get(run.id)
+    if span is None:
+        if call.__name__ not in ("create", "create_and_run"):
+            return None
+        if not trace.get_current_span().is_recording():
+            return None
+        span = _tracer().start_span("openai.run", kind=SpanKind.CLIENT, start_time=started)
+        _set(
+            span,
+            handle_run_attributes(kwargs=kwargs),
+            {
+                "agentops.span.kind": "llm",
+                "operation.name": "run",
+                "gen_ai.operation.name": "run",
+                "gen_ai.request.model": run.model,
+            },
+        )
+        _open[run.id] = span
+    seen = handle_run_attributes(return_value=run)
+    _set(span, seen, {"gen_ai.operation.name": "run"})
+    return span
+
+
+def _end(span: Span, run: Run, steps: Iterable[RunStep], messages: list[Message]) -> None:
+    finished = time.time_ns()
+    stamp = run.completed_at or run.failed_at or run.cancelled_at
+    if stamp:  # in whole seconds; a run that nobody looked at for a while ended before this look
+        finished = max(span.start_time, min(finished, (stamp + 1) * SECOND))
+    for step in steps:
+        _step_spans(span, step, finished)
+    _set(span, _conversation(run, messages))
+    if run.status in IN_ERROR:
+        reason = run.last_error.message if run.last_error else run.status
+        _set(span, {"error.type": run.last_error.code if run.last_error else run.status})
+        span.set_status(Status(StatusCode.ERROR, reason))
+    elif run.status == "completed":
+        span.set_status(StatusCode.OK)
+    span.end(finished)
+
+
+def _conversation(run: Run, messages: list[Message]) -> dict[str, str]:
+    """Return what was asked last before the run, and all it answered. Messages: newest first."""
+    answers = [each for each in messages if each.run_id == run.id]
+    before = messages[messages.index(answers[-1]) + 1 :] if answers else messages
+    question = next((each for each in before if each.role == "user"), None)
+    attributes = {}
+    for kind, said in (("prompt", [question] if question else []), ("completion", answers[::-1])):
+        for number, message in enumerate(said):
+            attributes[f"gen_ai.{kind}.{number}.role"] = message.role
+            attributes[f"gen_ai.{kind}.{number}.content"] = "\n".join(
+                block.text.value for block in message.content if block.type == "text"
+            )
+    return attributes
+
+
+def _step_spans(parent: Span, step: RunStep, latest: int) -> None:
+    """Make a span for each call of a step, or one for the message that it created."""
+    begun, ended = _times(step)
+    begun = min(max(begun, parent.start_time), latest)
+    ended = min(max(ended or latest, begun), latest)
+    for name, attributes in _parts(step):
+        span = _tracer().start_span(
+            f"openai.run.{name}",
+            context=trace.set_span_in_context(parent),
+            start_time=begun,
+            attributes={
+                "operation.name": name,
+                "gen_ai.run_step.id": step.id,
+                "gen_ai.run_step.status": step.status,
+            },
+        )
+        _set(span, attributes)
+        if step.status in ("failed", "expired"):
+            reason = step.last_error.message if step.last_error else step.status
+            span.set_status(Status(StatusCode.ERROR, reason))
+        span.end(ended)
+
+
+def _parts(step: RunStep) -> Iterable[tuple[str, dict[str, Any]]]:
+    if step.type == "message_creation":
+        yield "message_creation", {"agentops.span.kind": "text"}
+        return
+    for call in step.step_details.tool_calls:
+        tool = {"agentops.span.kind": "tool", "tool.id": call.id, "tool.status": step.status}
+        if call.type == "function":
+            name, given, result = call.function.name, call.function.arguments, call.function.output
+        elif call.type == "code_interpreter":
+            name, given = call.type, call.code_interpreter.input
+            outputs = call.code_interpreter.outputs
+            result = "".join(each.logs for each in outputs if each.type == "logs")
+        else:
+            name, given, result = call.type, None, None
+        yield name, {**tool, "tool.name": name, "tool.parameters": given, "tool.result": result}
+
+
+def _times(step: RunStep) -> tuple[int, int | None]:
+    """Return when a step began and ended, in nanoseconds since 1970.
+
+    The fields of the API are whole seconds; our server adds milliseconds as metadata.
+    """
+    precise = step.metadata or {}
+    begun, ended = precise.get("created_at_ms"), precise.get("ended_at_ms")
+    if begun and begun.isdigit():
+        return int(begun) * 1_000_000, int(ended) * 1_000_000 if ended else None
+    stamp = step.completed_at or step.failed_at or step.cancelled_at or step.expired_at
+    return step.created_at * SECOND, (stamp + 1) * SECOND if stamp else None
+
+
+def _set(span: Span, *attributes: dict[str, Any]) -> None:
+    for some in attributes:
+        for key, value in some.items():
+            if value is not None:
+                span.set_attribute(key, value)
+
+
+def _tracer() -> trace.Tracer:
+    return trace.get_tracer("assistants-cookbook")

@@ -1,0 +1,198 @@
+"""Traces: started and ended by hand, so that they hold all cells of a notebook."""
+
+import builtins
+import sys
+import time
+from collections.abc import Sequence
+
+from opentelemetry import context
+from opentelemetry import trace as otel
+from opentelemetry.trace import StatusCode
+
+from assistants_server.collector import Span
+from helpers.tracing import runs, startup, switches
+from helpers.tracing.totals import Totals
+
+SECONDS_TO_DELIVER = 0.8
+
+_default_tags: list[str] = []
+_latest: "Trace | None" = None  # what show_trace shows
+_across_cells: "Trace | None" = None  # what start_trace has started
+
+
+class Trace:
+    """A trace: everything that happens between its start and its end, or inside ``with``.
+
+    Args:
+        name: what it is called, here and on AgentOps' dashboard.
+        tags: to find it by; those given to `connect` are added in front.
+
+    Attributes:
+        name, tags: as given.
+        id: 32 hexadecimal digits, or an empty text if tracing is off.
+    """
+
+    def __init__(self, name: str, tags: Sequence[str] = ()) -> None:
+        global _latest
+        self.name, self.tags = name, [*_default_tags, *tags]
+        self.id, self._seconds = "", None
+        self._began = time.perf_counter()
+        self._context = None
+        if startup.is_off():
+            return
+        import agentops
+
+        self._tracing = startup.start()
+        self._prints = builtins.print if switches.prints() else None
+        # In an empty context, since a trace that begins inside another would be a part of it.
+        self._outside = context.attach(context.Context())
+        self._context = agentops.start_trace(name, tags=self.tags or None)
+        self.id = f"{self._span.get_span_context().trace_id:032x}"
+        if self._prints:
+            builtins.print = self._tracing.capturing_print
+        _latest = self
+        _watch_cells()
+
+    def __enter__(self) -> "Trace":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
+        self.end(error)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._seconds is None
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, or has taken so far."""
+        return time.perf_counter() - self._began if self.is_open else self._seconds
+
+    @property
+    def link(self) -> str | None:
+        """The page of this trace on AgentOps' dashboard; None without a key."""
+        if not self.id or self._tracing.collector.agentops is None:
+            return None
+        from agentops.helpers.dashboard import get_trace_url
+
+        return get_trace_url(self._span)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End it, and print one line that says what it was and where to find it."""
+        if not self.is_open:
+            return
+        self._seconds = self.seconds
+        if not self.id:
+            return
+        import agentops
+        from agentops.logging import upload_logfile
+
+        trace_id = self._span.get_span_context().trace_id
+        runs.end_open(trace_id)
+        self._span.set_status(StatusCode.ERROR if error else StatusCode.OK)
+        if self._prints:
+            builtins.print = self._prints
+            upload_logfile(trace_id)
+        agentops.end_trace(self._context, "Error" if error else "Success")
+        context.detach(self._outside)
+        if otel.get_current_span() is self._span:  # it began in an async cell, in a context gone
+            context.attach(context.Context())
+        print(f"Trace {self.name}: {Totals(self.spans())}, {self._seconds:.2f} s. {self._where()}")
+
+    def spans(self) -> list[Span]:
+        """Return the spans that have reached the collector, by their start."""
+        if not self.id:
+            return []
+        otel.get_tracer_provider().force_flush()
+        return self._tracing.collector.spans(self.id)
+
+    def uploaded_prints(self) -> str:
+        """Return what was printed and has reached the collector."""
+        return self._tracing.collector.log(self.id) if self.id else ""
+
+    def attach(self) -> None:
+        """Make it the parent of the spans to come."""
+        context.attach(otel.set_span_in_context(self._span))
+
+    @property
+    def _span(self):
+        return self._context.span
+
+    def _where(self) -> str:
+        if self.link is None:
+            return "It stays on this machine."
+        reason = self._tracing.collector.undelivered(SECONDS_TO_DELIVER)
+        if reason is None:
+            return self.link
+        return f"It stays on this machine: traces are not arriving at AgentOps ({reason})."
+
+
+def start_agentops(tags: Sequence[str] = ()) -> None:
+    """Start AgentOps, unless it runs already or is switched off.
+
+    Args:
+        tags: for every trace that is started from now on.
+
+    Raises:
+        ValueError: one of the switches is neither true nor false.
+    """
+    _default_tags[:] = tags
+    if not startup.is_off():
+        startup.start()
+
+
+def trace(name: str, tags: Sequence[str] = ()) -> Trace:
+    """Start a trace for the length of a ``with`` block: ``with trace("quiz", tags=["ana"]):``."""
+    return Trace(name, tags)
+
+
+def start_trace(name: str, tags: Sequence[str] = ()) -> Trace:
+    """Start a trace that goes on over the cells of a notebook, until `end_trace`.
+
+    One that was started before in this way and is still open is ended first.
+    """
+    global _across_cells
+    if _across_cells is not None and _across_cells.is_open:
+        _across_cells.end()
+    _across_cells = Trace(name, tags)
+    return _across_cells
+
+
+def end_trace() -> None:
+    """End the trace that `start_trace` has started, and print one line that says what it was.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    if _across_cells is None or not _across_cells.is_open:
+        raise RuntimeError("There is no trace to end. Run the cell with start_trace first.")
+    _across_cells.end()
+
+
+def latest() -> Trace:
+    """Return the trace that was started last.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    if _latest is None:
+        raise RuntimeError("There is no trace yet. Start one with start_trace, or with trace.")
+    return _latest
+
+
+def _watch_cells() -> None:
+    """In a notebook, see to it before each cell that its spans belong to the open trace."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython and ipython.get_ipython()
+    if shell and _before_cell not in shell.events.callbacks["pre_run_cell"]:
+        shell.events.register("pre_run_cell", _before_cell)
+
+
+def _before_cell(_info: object = None) -> None:
+    if otel.get_current_span().is_recording():
+        return
+    if _across_cells is not None and _across_cells.is_open and _across_cells.id:
+        _across_cells.attach()
+    else:  # what an async cell has ended is still there in the context of the others
+        context.attach(context.Context())

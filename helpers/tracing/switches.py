@@ -1,0 +1,120 @@
+"""What may be sent, decided by environment variables that are read whenever spans leave.
+
+`TRACELOOP_TRACE_CONTENT`    false: no prompts, answers, instructions, arguments, outputs or error
+                             texts; names, times, ids, counts and statuses remain
+`AGENTOPS_ENV_DATA_OPT_OUT`  true: nothing about this machine and the imported libraries
+`TRACE_PRINTS`               true: what is printed during a trace is uploaded with it
+
+The first two are AgentOps' own; version 0.4.21 obeys the first in some places only and the second
+in none, so both are applied here to everything that its exporter sends.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import Status
+from wrapt import wrap_function_wrapper
+
+# Where contents are not to be sent, this is what may be: a list of what is safe cannot overlook
+# an attribute that a later version, or a reader's own span, adds.
+SAFE = (
+    "agentops.session.",
+    "agentops.span.kind",
+    "agentops.tags",
+    "error.type",
+    "exception.type",
+    "gen_ai.assistant.id",
+    "gen_ai.assistant.tools.",
+    "gen_ai.messages.count",
+    "gen_ai.operation.name",
+    "gen_ai.request.model",
+    "gen_ai.response.model",
+    "gen_ai.run.id",
+    "gen_ai.run.status",
+    "gen_ai.run_step.",
+    "gen_ai.system",
+    "gen_ai.thread.id",
+    "gen_ai.usage.",
+    "host.",
+    "cpu.",
+    "memory.",
+    "operation.name",
+    "operation.version",
+    "tool.name",
+    "tool.status",
+)
+MACHINE = ("host.", "cpu.", "memory.", "imported_libraries")
+
+
+def contents() -> bool:
+    """Return whether prompts, answers, arguments and outputs may be sent."""
+    return _is("TRACELOOP_TRACE_CONTENT", os.environ.get("TRACELOOP_TRACE_CONTENT"), True)
+
+
+def machine() -> bool:
+    """Return whether data about this machine may be sent."""
+    name = "AGENTOPS_ENV_DATA_OPT_OUT"
+    return not _is(name, os.environ.get("AGENTOPS_ENV_DATA_OPT_OUT"), False)
+
+
+def prints() -> bool:
+    """Return whether what is printed is uploaded."""
+    return _is("TRACE_PRINTS", os.environ.get("TRACE_PRINTS"), False)
+
+
+def install() -> None:
+    """Let everything that AgentOps exports from now on pass the switches first."""
+    wrap_function_wrapper(
+        "agentops.sdk.exporters", "AuthenticatedOTLPExporter.export", _export_allowed
+    )
+
+
+def _export_allowed(export, _exporter, args: tuple, kwargs: dict):
+    spans: Sequence[ReadableSpan] = args[0] if args else kwargs["spans"]
+    with_contents, with_machine = contents(), machine()
+    if not (with_contents and with_machine):
+        spans = [_allowed(span, with_contents, with_machine) for span in spans]
+    return export(spans)
+
+
+def _allowed(span: ReadableSpan, with_contents: bool, with_machine: bool) -> ReadableSpan:
+    def keep(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {
+            key: value
+            for key, value in (attributes or {}).items()
+            if (with_contents or key.startswith(SAFE))
+            and (with_machine or not key.startswith(MACHINE))
+        }
+
+    resource = span.resource
+    if not with_machine:
+        facts = resource.attributes.items()
+        resource = Resource({key: value for key, value in facts if not key.startswith(MACHINE)})
+    return ReadableSpan(
+        name=span.name,
+        context=span.context,
+        parent=span.parent,
+        resource=resource,
+        attributes=keep(span.attributes),
+        events=[Event(each.name, keep(each.attributes), each.timestamp) for each in span.events],
+        links=span.links,
+        kind=span.kind,
+        status=span.status if with_contents else Status(span.status.status_code),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _is(name: str, value: str | None, default: bool) -> bool:
+    match (value or "").strip().lower():
+        case "":
+            return default
+        case "true" | "1" | "yes" | "on":
+            return True
+        case "false" | "0" | "no" | "off":
+            return False
+    raise ValueError(f"{name} is {value!r}; it must be true or false.")

@@ -1,0 +1,81 @@
+"""Counts, times, tokens and dollars of the spans of a trace."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from assistants_server.collector import Span
+from helpers.tracing.prices import cost
+
+KINDS = {"session": "session", "llm": "run", "tool": "tool", "text": "message"}
+
+
+def kind_of(span: Span) -> str:
+    """Return what a span stands for: a session, run, tool, message, one of the reader's, or call.
+
+    A call is one of the API that AgentOps has noticed.
+    """
+    kind = span.attributes.get("agentops.span.kind")
+    return KINDS.get(kind, kind) or "call"
+
+
+@dataclass
+class Total:
+    """The spans of one kind.
+
+    Attributes:
+        nanoseconds: how long they took, one after another.
+        dollars: what the tokens cost, as far as the price table knows the model.
+        unpriced: models that it does not know.
+    """
+
+    calls: int = 0
+    nanoseconds: int = 0
+    tokens: int = 0
+    dollars: float = 0.0
+    unpriced: set[str] = field(default_factory=set)
+
+    def add(self, span: Span) -> None:
+        """Count a span in."""
+        self.calls += 1
+        self.nanoseconds += span.end - span.start
+        prompt = span.attributes.get("gen_ai.usage.prompt_tokens", 0)
+        completion = span.attributes.get("gen_ai.usage.completion_tokens", 0)
+        self.tokens += prompt + completion
+        model = span.attributes.get("gen_ai.response.model", "")
+        dollars = cost(model, prompt, completion)
+        if dollars is not None:
+            self.dollars += dollars
+        elif prompt + completion:
+            self.unpriced.add(model)
+
+    @property
+    def price(self) -> str:
+        """The dollars as people read them."""
+        if not self.tokens:
+            return ""
+        if self.unpriced and not self.dollars:
+            return f"no price for {', '.join(sorted(self.unpriced))}"
+        least = "at least" if self.unpriced else "about"
+        return f"{least} ${self.dollars:.6f}"
+
+
+class Totals:
+    """The spans of a trace, by kind, in the order in which each kind first came."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self.by_kind: dict[str, Total] = {}
+        for span in spans:
+            self.by_kind.setdefault(kind_of(span), Total()).add(span)
+
+    def __str__(self) -> str:
+        run = self.by_kind.get("run", Total())
+        parts = [_count(run.calls, "run")]
+        if "tool" in self.by_kind:
+            parts.append(_count(self.by_kind["tool"].calls, "tool call"))
+        if run.tokens:
+            parts += [f"{run.tokens:,} tokens", run.price]
+        return ", ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

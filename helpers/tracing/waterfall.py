@@ -1,0 +1,167 @@
+"""A trace as a waterfall: one bar for each span, nested under its parent, and a table below."""
+
+from html import escape
+from typing import NamedTuple
+
+from assistants_server.collector import Span
+from helpers.tracing.session import Trace, latest
+from helpers.tracing.totals import Totals, kind_of
+
+COLOURS = {"session": "#6b7280", "run": "#2563eb", "tool": "#7c3aed", "message": "#0d9488"}
+OTHER, RED = "#b45309", "#dc2626"
+BAR = 32  # characters
+ROW = (
+    "display: grid; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); "
+    "column-gap: 16px; padding: 3px 0; border-bottom: 1px solid rgba(127, 127, 127, 0.2)"
+)
+TRACK = (
+    "position: relative; height: 14px; margin-top: 4px; min-width: 0; border-radius: 3px; "
+    "background: rgba(127, 127, 127, 0.12)"
+)
+CELL = "padding: 2px 14px 2px 0; text-align: right"
+COLUMNS = ("kind", "calls", "time", "tokens", "cost")
+
+
+class Row(NamedTuple):
+    """One line of a waterfall.
+
+    Attributes:
+        left, width: where its bar begins and how long it is, as parts of the whole trace.
+    """
+
+    span: Span
+    depth: int
+    left: float
+    width: float
+
+    @property
+    def label(self) -> str:
+        """Its name, without what its place says already."""
+        return self.span.name.removeprefix("openai.run.").removeprefix("openai.")
+
+    @property
+    def facts(self) -> str:
+        """For a run its status, model and tokens; for an error what it says."""
+        said = self.span.attributes
+        facts = []
+        if kind_of(self.span) == "run":
+            facts = [said.get("gen_ai.run.status"), said.get("gen_ai.response.model")]
+            if tokens := said.get("gen_ai.usage.total_tokens"):
+                facts.append(f"{tokens:,} tokens")
+        if self.span.status == "error":
+            facts.append(self.span.message or "error")
+        return ", ".join(str(fact) for fact in facts if fact)
+
+    @property
+    def seconds(self) -> str:
+        """How long it took."""
+        return f"{(self.span.end - self.span.start) / 1e9:.3f} s"
+
+    @property
+    def colour(self) -> str:
+        """Red for an error, else by kind."""
+        return RED if self.span.status == "error" else COLOURS.get(kind_of(self.span), OTHER)
+
+
+class Waterfall:
+    """The spans of a trace. Shows itself in a notebook, and as text elsewhere.
+
+    Attributes:
+        rows: parents before their children, children by their start.
+        totals: calls, time, tokens and estimated cost, by kind.
+    """
+
+    def __init__(self, name: str, spans: list[Span]) -> None:
+        self.name = name
+        self.totals = Totals(spans)
+        self._begin = min((span.start for span in spans), default=0)
+        self._length = max((span.end for span in spans), default=0) - self._begin or 1
+        known = {span.span_id for span in spans}
+        self._children: dict[str, list[Span]] = {}
+        for span in sorted(spans, key=lambda span: span.start):
+            parent = span.parent_id if span.parent_id in known else ""
+            self._children.setdefault(parent, []).append(span)
+        self.rows = [row for root in self._children.get("", ()) for row in self._branch(root, 0)]
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return f"{self.name}: nothing has been traced yet."
+        labels = [f"{'  ' * row.depth}{'✗ ' * (row.colour == RED)}{row.label}" for row in self.rows]
+        wide = max(map(len, labels))
+        lines = [
+            f"{label:<{wide}} |{_text_bar(row)}| {row.seconds}  {row.facts}".rstrip()
+            for label, row in zip(labels, self.rows)
+        ]
+        table = [COLUMNS, *self._table()]
+        widths = [max(len(line[column]) for line in table) for column in range(len(COLUMNS))]
+        lines.append("")
+        for kind, *numbers in table:
+            cells = [f"{cell:>{width}}" for cell, width in zip(numbers, widths[1:])]
+            lines.append("  ".join([f"{kind:<{widths[0]}}", *cells]).rstrip())
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<p>{escape(repr(self))}</p>"
+        rows = "".join(map(_html_row, self.rows))
+        head = "".join(f"<th style='{CELL}'>{column}</th>" for column in COLUMNS)
+        body = "".join(
+            f"<tr>{''.join(f'<td style={CELL!r}>{escape(cell)}</td>' for cell in line)}</tr>"
+            for line in self._table()
+        )
+        return (
+            f"<div style='max-width: 960px; font-size: 13px; line-height: 1.4'>{rows}"
+            f"<table style='margin: 12px 0 0 0; font-size: 13px'>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+
+    def _branch(self, span: Span, depth: int) -> list[Row]:
+        left = (span.start - self._begin) / self._length
+        rows = [Row(span, depth, left, (span.end - span.start) / self._length)]
+        for child in self._children.get(span.span_id, ()):
+            rows += self._branch(child, depth + 1)
+        return rows
+
+    def _table(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                kind,
+                str(total.calls),
+                f"{total.nanoseconds / 1e9:.3f} s",
+                f"{total.tokens:,}" if total.tokens else "",
+                total.price,
+            )
+            for kind, total in self.totals.by_kind.items()
+        ]
+
+
+def show_trace(trace: Trace | None = None) -> Waterfall:
+    """Return a trace as a waterfall: the last one that was started, unless another is given.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    trace = trace or latest()
+    return Waterfall(trace.name, trace.spans())
+
+
+def _text_bar(row: Row) -> str:
+    start = min(int(row.left * BAR), BAR - 1)
+    length = min(max(round(row.width * BAR), 1), BAR - start)
+    return (" " * start + "━" * length).ljust(BAR)
+
+
+def _html_row(row: Row) -> str:
+    colour = f"color: {RED}; " if row.colour == RED else ""
+    left, width = min(row.left * 100, 99.4), max(row.width * 100, 0.6)
+    return (
+        f"<div style='{ROW}'>"
+        f"<div style='{colour}padding-left: {row.depth * 18}px; min-width: 0; "
+        f"overflow-wrap: anywhere'><b>{escape(row.label)}</b> {escape(row.facts)}</div>"
+        f"<div style='display: flex; gap: 8px; min-width: 0'>"
+        f"<div style='{TRACK}; flex: 1'><div style='position: absolute; top: 0; bottom: 0; "
+        f"border-radius: 3px; background: {row.colour}; "
+        f"left: {left:.2f}%; width: {min(width, 100 - left):.2f}%'></div></div>"
+        f"<span style='white-space: nowrap; font-variant-numeric: tabular-nums'>"
+        f"{row.seconds}</span></div></div>"
+    )
