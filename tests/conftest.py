@@ -13,7 +13,17 @@ import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant, Thread
 
-for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "ASSISTANTS_BASE_URL"):
+for name in (
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "OPENAI_MODEL",
+    "ASSISTANTS_BASE_URL",
+    "AGENTOPS_API_KEY",
+    "AGENTOPS_ENV_DATA_OPT_OUT",
+    "TRACELOOP_TRACE_CONTENT",
+    "TRACE_PRINTS",
+    "OTEL_SDK_DISABLED",
+):
     os.environ[name] = ""  # an empty value is not overwritten from .env
 _scratch = tempfile.TemporaryDirectory(prefix="cookbook-", ignore_cleanup_errors=True)
 os.environ["ASSISTANTS_DB"] = str(Path(_scratch.name) / "notebooks.db")

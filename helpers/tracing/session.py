@@ -13,7 +13,7 @@ from assistants_server.collector import Span
 from helpers.tracing import runs, startup, switches
 from helpers.tracing.totals import Totals
 
-SECONDS_TO_DELIVER = 0.8
+SECONDS_TO_DELIVER = 0.5
 
 _default_tags: list[str] = []
 _latest: "Trace | None" = None  # what show_trace shows
@@ -121,11 +121,11 @@ class Trace:
 
     def _where(self) -> str:
         if self.link is None:
-            return "It stays on this machine."
+            return "Kept on this machine."
         reason = self._tracing.collector.undelivered(SECONDS_TO_DELIVER)
         if reason is None:
             return self.link
-        return f"It stays on this machine: traces are not arriving at AgentOps ({reason})."
+        return f"Traces are not arriving at AgentOps ({reason}); this one is kept on this machine."
 
 
 def start_agentops(tags: Sequence[str] = ()) -> None:

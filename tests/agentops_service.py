@@ -1,0 +1,127 @@
+"""A stand-in for AgentOps' service: takes what is sent, over real HTTP, or is broken in some way."""
+
+import json
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+
+from assistants_server.collector.spans import Span, decode
+
+KEY = "0f9d6c1e-5b7a-4c3d-8e2f-1a0b9c8d7e6f"
+
+
+class Received(NamedTuple):
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class AgentOpsService:
+    """Listens on loopback.
+
+    Args:
+        status: what to answer everything with.
+        seconds: how long to take for an answer.
+    """
+
+    def __init__(self, status: int = 200, seconds: float = 0.0) -> None:
+        self.received: list[Received] = []
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                service.received.append(Received(self.path, headers, body))
+                service.stopping.wait(seconds)
+                answer = {"token": "a-token-for-spans", "project_id": "p"} if status < 300 else {}
+                content = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.stopping = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # clients may hang up
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def __enter__(self) -> "AgentOpsService":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a program needs to send its traces here."""
+        return environment(self.url)
+
+    def spans(self) -> list[Span]:
+        """All spans, as decoded from the protobuf that came in."""
+        return [
+            span
+            for request in self.received
+            if request.path == "/v1/traces"
+            for span in decode(request.body)
+        ]
+
+    def wait_for(self, count: int, seconds: float = 5.0) -> None:
+        """Wait until so many requests have come."""
+        deadline = time.monotonic() + seconds
+        while len(self.received) < count and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+class BlackHole:
+    """Accepts connections and never says a word."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.environment = environment(f"http://127.0.0.1:{self._socket.getsockname()[1]}")
+
+    def __enter__(self) -> "BlackHole":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
+class Refused:
+    """An address where nobody listens."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.environment = environment(f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+    def __enter__(self) -> "Refused":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+FAULTS = {
+    "refused": Refused,
+    "black-holed": BlackHole,
+    "401": lambda: AgentOpsService(status=401),
+    "500": lambda: AgentOpsService(status=500),
+    "slow by 30 s": lambda: AgentOpsService(seconds=30),
+}
+
+
+def environment(url: str) -> dict[str, str]:
+    return {
+        "AGENTOPS_API_KEY": KEY,
+        "AGENTOPS_API_ENDPOINT": url,
+        "AGENTOPS_EXPORTER_ENDPOINT": f"{url}/v1/traces",
+    }
