@@ -22,21 +22,30 @@ class AgentOpsService:
     """Listens on loopback.
 
     Args:
-        status: what to answer everything with.
+        status: what to answer everything with; ``POST /status/200`` changes it.
         seconds: how long to take for an answer.
     """
 
     def __init__(self, status: int = 200, seconds: float = 0.0) -> None:
         self.received: list[Received] = []
+        self.status = status
         service = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                if self.path.startswith("/status/"):
+                    service.status = int(self.path.rpartition("/")[2])
+                    self._answer(200, {})
+                    return
                 service.received.append(Received(self.path, headers, body))
                 service.stopping.wait(seconds)
-                answer = {"token": "a-token-for-spans", "project_id": "p"} if status < 300 else {}
+                well = service.status < 300
+                answer = {"token": "a-token-for-spans", "project_id": "p"} if well else {}
+                self._answer(service.status, answer)
+
+            def _answer(self, status: int, answer: dict[str, str]) -> None:
                 content = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("content-length", str(len(content)))

@@ -96,7 +96,7 @@ def run_notebook(
     """Run the parts as cells with ``jupyter nbconvert --execute``; the result is `done.ipynb`."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in cells])
     nbformat.write(notebook, folder / "notebook.ipynb")
-    command = "--to notebook --execute notebook.ipynb --output done.ipynb".split()
+    command = ["--to", "notebook", "--execute", "notebook.ipynb", "--output", "done.ipynb"]
     return subprocess.run(
         [sys.executable, "-m", "nbconvert", *command],
         cwd=folder,

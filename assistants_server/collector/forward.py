@@ -4,13 +4,14 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 
 SECONDS_PER_REQUEST = 30.0
 PAUSES = (1.0, 2.0, 5.0, 15.0, 60.0)  # seconds before another attempt
 MOST_WAITING = 256  # requests; beyond that the oldest are given up
-REFUSED = "the service at {url} did not accept AGENTOPS_API_KEY ({status})"
+REFUSED = "{url} did not accept AGENTOPS_API_KEY: {status}"
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,6 @@ class Forwarder:
                     raise
         except _Trouble as trouble:
             return str(trouble)
-        except httpx2.HTTPError as error:
-            return type(error).__name__
         return rejected
 
     async def _rest(self, failures: int) -> None:
@@ -117,9 +116,8 @@ class Forwarder:
                 await self._something.wait()
 
     async def _fetch_token(self, http: httpx2.AsyncClient) -> str:
-        response = await http.post(
-            f"{self._service.api}/v3/auth/token", json={"api_key": self._service.key}
-        )
+        url = f"{self._service.api}/v3/auth/token"
+        response = await _post(http, url, json={"api_key": self._service.key})
         if response.status_code in (400, 401, 403):
             raise _Trouble(REFUSED.format(url=self._service.api, status=response.status_code))
         if response.status_code >= 300:
@@ -133,14 +131,22 @@ class Forwarder:
         self, http: httpx2.AsyncClient, url: str, body: bytes, headers: dict[str, str]
     ) -> None:
         authorised = {**headers, "Authorization": f"Bearer {self._token}"}
-        response = await http.post(url, content=body, headers=authorised)
-        status = response.status_code
+        status = (await _post(http, url, content=body, headers=authorised)).status_code
         if status in (401, 403):
             self._token = None  # it may have expired; the next attempt begins with a new one
         if 400 <= status < 500 and status not in (401, 403, 408, 429):
             raise _Rejected(f"{url} answered {status}")
         if status >= 300:
             raise _Trouble(f"{url} answered {status}")
+
+
+async def _post(http: httpx2.AsyncClient, url: str, **content: Any) -> httpx2.Response:
+    try:
+        return await http.post(url, **content)
+    except httpx2.TimeoutException:
+        raise _Trouble(f"no answer from {url} within {SECONDS_PER_REQUEST:.0f} s") from None
+    except Exception as error:  # a bad address fails in many ways, and the task must live on
+        raise _Trouble(f"{url}: {error or type(error).__name__}") from None
 
 
 class _Trouble(Exception):
