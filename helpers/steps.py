@@ -48,13 +48,21 @@ def show_steps(client: OpenAI, run: Run) -> Timeline:
 def _entry(number: int, step: RunStep) -> tuple[str, list[tuple[str, str]]]:
     facts = [step.status]
     if step.completed_at:
-        facts.append(f"{step.completed_at - step.created_at} s")
+        facts.append(_duration(step))
     if step.usage:
         facts.append(f"{step.usage.total_tokens} tokens")
     head = f"{number}. {MARKS.get(step.status, '?')} {step.type} ({', '.join(facts)})"
     if step.type == "message_creation":
         return head, []
     return head, [part for call in step.step_details.tool_calls for part in _call(call)]
+
+
+def _duration(step: RunStep) -> str:
+    precise = step.metadata or {}  # our server's milliseconds; the API has whole seconds only
+    if "created_at_ms" in precise and "ended_at_ms" in precise:
+        milliseconds = int(precise["ended_at_ms"]) - int(precise["created_at_ms"])
+        return f"{milliseconds / 1000:.2f} s"
+    return f"{step.completed_at - step.created_at} s"
 
 
 def _call(call) -> list[tuple[str, str]]:

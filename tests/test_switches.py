@@ -119,7 +119,7 @@ assert first.uploaded_prints().strip().endswith("within the first")
 assert second.uploaded_prints().strip().endswith("within the second")
 assert first.uploaded_prints().count("\\n") == second.uploaded_prints().count("\\n") == 1
 """
-    set_up = traced.SET_UP.replace('session = start_trace("traced", tags=["test"])', "")
+    set_up = traced.SET_UP.replace('start_trace("traced", tags=["test"])\nsession = latest()', "")
     done = traced.run_script(tmp_path, set_up, program, env={"TRACE_PRINTS": "true"})
     assert (done.returncode, done.stderr) == (0, "")
     for line in ("before", "within the first", "within the second", "after"):

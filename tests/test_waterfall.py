@@ -114,3 +114,11 @@ def test_every_price_is_dated():
     for price in PRICES.values():
         assert re.fullmatch(r"20\d\d-\d\d-\d\d", price.as_of)
         assert 0 < price.prompt < price.completion
+
+
+def test_a_chat_completion_counts_too():
+    """AgentOps notices them by itself, and gives them no kind of its own."""
+    usage = {key: value for key, value in RUN.items() if "usage" in key or "model" in key}
+    spans = [*SPANS, _span("openai.chat.completion", "c", "s", 700, 800, "ok", **usage)]
+    assert str(Totals(spans)) == "1 run, 2 tool calls, 1 completion, 3,000 tokens, about $0.000700"
+    assert "chat.completion" in repr(Waterfall("quiz", spans))

@@ -14,10 +14,12 @@ from helpers import (
     DISPLAY_QUIZ_TOOL, MODEL, answer_tool_calls, connect, create_thread_and_run, end_trace,
     get_response, show_trace, start_trace, submit_message, trace, wait_on_run,
 )
+from helpers.tracing.session import latest
 from agentops import operation, tool
 
 client = connect(tags=["cookbook"])
-session = start_trace("traced", tags=["test"])
+start_trace("traced", tags=["test"])
+session = latest()
 tutor = client.beta.assistants.create(
     model=MODEL, name="Math Tutor", tools=[{"type": "code_interpreter"}, DISPLAY_QUIZ_TOOL]
 )

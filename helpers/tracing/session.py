@@ -27,6 +27,9 @@ class Trace:
         name: what it is called, here and on AgentOps' dashboard.
         tags: to find it by; those given to `connect` are added in front.
 
+    Raises:
+        ValueError: one of the switches is neither true nor false.
+
     Attributes:
         name, tags: as given.
         id: 32 hexadecimal digits, or an empty text if tracing is off.
@@ -40,6 +43,7 @@ class Trace:
         self._context = None
         if startup.is_off():
             return
+        switches.check()
         import agentops
 
         self._tracing = startup.start()
@@ -147,16 +151,19 @@ def trace(name: str, tags: Sequence[str] = ()) -> Trace:
     return Trace(name, tags)
 
 
-def start_trace(name: str, tags: Sequence[str] = ()) -> Trace:
+def start_trace(name: str, tags: Sequence[str] = ()) -> None:
     """Start a trace that goes on over the cells of a notebook, until `end_trace`.
 
     One that was started before in this way and is still open is ended first.
+
+    Raises:
+        ValueError: one of the switches is neither true nor false.
     """
     global _across_cells
+    switches.check()
     if _across_cells is not None and _across_cells.is_open:
         _across_cells.end()
     _across_cells = Trace(name, tags)
-    return _across_cells
 
 
 def end_trace() -> None:

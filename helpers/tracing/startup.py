@@ -40,8 +40,7 @@ def start() -> Tracing:
     Raises:
         ValueError: one of the switches is neither true nor false.
     """
-    for switch in (switches.contents, switches.machine, switches.prints):
-        switch()
+    switches.check()
     from assistants_server.server import default_database
 
     database = default_database()

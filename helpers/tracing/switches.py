@@ -65,6 +65,15 @@ def prints() -> bool:
     return _is("TRACE_PRINTS", os.environ.get("TRACE_PRINTS"), False)
 
 
+def check() -> None:
+    """Look at the switches before anything is sent.
+
+    Raises:
+        ValueError: one of them is neither true nor false.
+    """
+    contents(), machine(), prints()
+
+
 def install() -> None:
     """Let everything that AgentOps exports from now on pass the switches first."""
     wrap_function_wrapper(
@@ -74,7 +83,10 @@ def install() -> None:
 
 def _export_allowed(export, _exporter, args: tuple, kwargs: dict):
     spans: Sequence[ReadableSpan] = args[0] if args else kwargs["spans"]
-    with_contents, with_machine = contents(), machine()
+    try:
+        with_contents, with_machine = contents(), machine()
+    except ValueError:  # whoever set it to something else is told when the next trace starts
+        with_contents = with_machine = False
     if not (with_contents and with_machine):
         spans = [_allowed(span, with_contents, with_machine) for span in spans]
     return export(spans)

@@ -6,16 +6,19 @@ from dataclasses import dataclass, field
 from assistants_server.collector import Span
 from helpers.tracing.prices import cost
 
-KINDS = {"session": "session", "llm": "run", "tool": "tool", "text": "message"}
+KINDS = {"llm": "run", "text": "message"}  # the others are called as AgentOps calls them
 
 
 def kind_of(span: Span) -> str:
-    """Return what a span stands for: a session, run, tool, message, one of the reader's, or call.
+    """Return what a span stands for: session, run, tool, message, or what a decorator has named.
 
-    A call is one of the API that AgentOps has noticed.
+    Where AgentOps gives no kind, it has noticed a call of the API: a ``completion`` if it used
+    tokens, else a ``call``.
     """
     kind = span.attributes.get("agentops.span.kind")
-    return KINDS.get(kind, kind) or "call"
+    if kind:
+        return KINDS.get(kind, kind)
+    return "completion" if "gen_ai.usage.total_tokens" in span.attributes else "call"
 
 
 @dataclass
@@ -64,17 +67,22 @@ class Totals:
 
     def __init__(self, spans: Iterable[Span]) -> None:
         self.by_kind: dict[str, Total] = {}
+        self._all = Total()
         for span in spans:
+            self._all.add(span)
             self.by_kind.setdefault(kind_of(span), Total()).add(span)
 
     def __str__(self) -> str:
-        run = self.by_kind.get("run", Total())
-        parts = [_count(run.calls, "run")]
-        if "tool" in self.by_kind:
-            parts.append(_count(self.by_kind["tool"].calls, "tool call"))
-        if run.tokens:
-            parts += [f"{run.tokens:,} tokens", run.price]
+        parts = [_count(self._calls("run"), "run")]
+        for kind, noun in (("tool", "tool call"), ("completion", "completion")):
+            if self._calls(kind):
+                parts.append(_count(self._calls(kind), noun))
+        if self._all.tokens:
+            parts += [f"{self._all.tokens:,} tokens", self._all.price]
         return ", ".join(parts)
+
+    def _calls(self, kind: str) -> int:
+        return self.by_kind.get(kind, Total()).calls
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,7 +7,13 @@ from assistants_server.collector import Span
 from helpers.tracing.session import Trace, latest
 from helpers.tracing.totals import Totals, kind_of
 
-COLOURS = {"session": "#6b7280", "run": "#2563eb", "tool": "#7c3aed", "message": "#0d9488"}
+COLOURS = {
+    "session": "#6b7280",
+    "run": "#2563eb",
+    "completion": "#2563eb",
+    "tool": "#7c3aed",
+    "message": "#0d9488",
+}
 OTHER, RED = "#b45309", "#dc2626"
 BAR = 32  # characters
 ROW = (
@@ -41,10 +47,10 @@ class Row(NamedTuple):
 
     @property
     def facts(self) -> str:
-        """For a run its status, model and tokens; for an error what it says."""
+        """For a run its status, for a model its name and tokens, for an error what it says."""
         said = self.span.attributes
         facts = []
-        if kind_of(self.span) == "run":
+        if kind_of(self.span) in ("run", "completion"):
             facts = [said.get("gen_ai.run.status"), said.get("gen_ai.response.model")]
             if tokens := said.get("gen_ai.usage.total_tokens"):
                 facts.append(f"{tokens:,} tokens")
