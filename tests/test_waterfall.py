@@ -38,12 +38,13 @@ SPANS = [
 
 def test_the_text_form():
     assert repr(Waterfall("quiz", SPANS)) == (
-        "quiz.session        |━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━| 1.000 s\n"
-        "  assistants.create |━                               | 0.010 s\n"
-        "  run               |   ━━━━━━━━━━━━━━━━             | 0.500 s  "
+        "✓ quiz.session        |━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━| +0.000 s  1.000 s\n"
+        "  ✓ assistants.create |━                               | +0.010 s  0.010 s\n"
+        "  ✓ run               |   ━━━━━━━━━━━━━━━━             | +0.100 s  0.500 s  "
         "completed, gpt-6-luna, 1,500 tokens\n"
-        "    display_quiz    |      ━━━                       | 0.100 s\n"
-        "    ✗ <b>.tool      |       ━                        | 0.010 s  ValueError: <i>\n"
+        "    ✓ display_quiz    |      ━━━                       | +0.200 s  0.100 s\n"
+        "    ✗ <b>.tool        |       ━                        | +0.220 s  0.010 s  "
+        "ValueError: <i>\n"
         "\n"
         "kind     calls     time  tokens             cost\n"
         "session      1  1.000 s\n"

@@ -41,6 +41,7 @@ class Trace:
         self.id, self._seconds = "", None
         self._began = time.perf_counter()
         self._context = None
+        _latest = self
         if startup.is_off():
             return
         switches.check()
@@ -54,7 +55,6 @@ class Trace:
         self.id = f"{self._span.get_span_context().trace_id:032x}"
         if self._prints:
             builtins.print = self._tracing.capturing_print
-        _latest = self
         _watch_cells()
 
     def __enter__(self) -> "Trace":

@@ -1,5 +1,6 @@
 """A trace as a waterfall: one bar for each span, nested under its parent, and a table below."""
 
+from collections.abc import Iterable
 from html import escape
 from typing import NamedTuple
 
@@ -24,7 +25,8 @@ TRACK = (
     "position: relative; height: 14px; margin-top: 4px; min-width: 0; border-radius: 3px; "
     "background: rgba(127, 127, 127, 0.12)"
 )
-CELL = "padding: 2px 14px 2px 0; text-align: right"
+NUMBER = "white-space: nowrap; font-variant-numeric: tabular-nums"
+CELL = f"padding: 2px 14px 2px 0; {NUMBER}; text-align: "
 COLUMNS = ("kind", "calls", "time", "tokens", "cost")
 
 
@@ -32,13 +34,24 @@ class Row(NamedTuple):
     """One line of a waterfall.
 
     Attributes:
+        start: nanoseconds from the beginning of the trace to that of the span.
         left, width: where its bar begins and how long it is, as parts of the whole trace.
     """
 
     span: Span
     depth: int
+    start: int
     left: float
     width: float
+
+    @property
+    def failed(self) -> bool:
+        return self.span.status == "error"
+
+    @property
+    def mark(self) -> str:
+        """Its status: a cross for an error."""
+        return "✗" if self.failed else "✓"
 
     @property
     def label(self) -> str:
@@ -54,19 +67,19 @@ class Row(NamedTuple):
             facts = [said.get("gen_ai.run.status"), said.get("gen_ai.response.model")]
             if tokens := said.get("gen_ai.usage.total_tokens"):
                 facts.append(f"{tokens:,} tokens")
-        if self.span.status == "error":
+        if self.failed:
             facts.append(self.span.message or "error")
         return ", ".join(str(fact) for fact in facts if fact)
 
     @property
-    def seconds(self) -> str:
-        """How long it took."""
-        return f"{(self.span.end - self.span.start) / 1e9:.3f} s"
+    def times(self) -> tuple[str, str]:
+        """When it began, from the beginning of the trace, and how long it took."""
+        return f"+{self.start / 1e9:.3f} s", f"{(self.span.end - self.span.start) / 1e9:.3f} s"
 
     @property
     def colour(self) -> str:
         """Red for an error, else by kind."""
-        return RED if self.span.status == "error" else COLOURS.get(kind_of(self.span), OTHER)
+        return RED if self.failed else COLOURS.get(kind_of(self.span), OTHER)
 
 
 class Waterfall:
@@ -92,10 +105,10 @@ class Waterfall:
     def __repr__(self) -> str:
         if not self.rows:
             return f"{self.name}: nothing has been traced yet."
-        labels = [f"{'  ' * row.depth}{'✗ ' * (row.colour == RED)}{row.label}" for row in self.rows]
+        labels = [f"{'  ' * row.depth}{row.mark} {row.label}" for row in self.rows]
         wide = max(map(len, labels))
         lines = [
-            f"{label:<{wide}} |{_text_bar(row)}| {row.seconds}  {row.facts}".rstrip()
+            f"{label:<{wide}} |{_text_bar(row)}| {'  '.join([*row.times, row.facts])}".rstrip()
             for label, row in zip(labels, self.rows)
         ]
         table = [COLUMNS, *self._table()]
@@ -110,20 +123,17 @@ class Waterfall:
         if not self.rows:
             return f"<p>{escape(repr(self))}</p>"
         rows = "".join(map(_html_row, self.rows))
-        head = "".join(f"<th style='{CELL}'>{column}</th>" for column in COLUMNS)
-        body = "".join(
-            f"<tr>{''.join(f'<td style={CELL!r}>{escape(cell)}</td>' for cell in line)}</tr>"
-            for line in self._table()
-        )
+        head = _html_line("th", COLUMNS)
+        body = "".join(_html_line("td", line) for line in self._table())
         return (
             f"<div style='max-width: 960px; font-size: 13px; line-height: 1.4'>{rows}"
             f"<table style='margin: 12px 0 0 0; font-size: 13px'>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            f"<thead>{head}</thead><tbody>{body}</tbody></table></div>"
         )
 
     def _branch(self, span: Span, depth: int) -> list[Row]:
-        left = (span.start - self._begin) / self._length
-        rows = [Row(span, depth, left, (span.end - span.start) / self._length)]
+        start, length = span.start - self._begin, span.end - span.start
+        rows = [Row(span, depth, start, start / self._length, length / self._length)]
         for child in self._children.get(span.span_id, ()):
             rows += self._branch(child, depth + 1)
         return rows
@@ -158,16 +168,25 @@ def _text_bar(row: Row) -> str:
 
 
 def _html_row(row: Row) -> str:
-    colour = f"color: {RED}; " if row.colour == RED else ""
+    colour = f"color: {RED}; " if row.failed else ""
+    start, length = row.times
     left, width = min(row.left * 100, 99.4), max(row.width * 100, 0.6)
     return (
         f"<div style='{ROW}'>"
         f"<div style='{colour}padding-left: {row.depth * 18}px; min-width: 0; "
-        f"overflow-wrap: anywhere'><b>{escape(row.label)}</b> {escape(row.facts)}</div>"
+        f"overflow-wrap: anywhere'>{row.mark} <b>{escape(row.label)}</b> {escape(row.facts)}</div>"
         f"<div style='display: flex; gap: 8px; min-width: 0'>"
         f"<div style='{TRACK}; flex: 1'><div style='position: absolute; top: 0; bottom: 0; "
         f"border-radius: 3px; background: {row.colour}; "
         f"left: {left:.2f}%; width: {min(width, 100 - left):.2f}%'></div></div>"
-        f"<span style='white-space: nowrap; font-variant-numeric: tabular-nums'>"
-        f"{row.seconds}</span></div></div>"
+        f"<span style='{NUMBER}; opacity: 0.7'>{start}</span>"
+        f"<span style='{NUMBER}'>{length}</span></div></div>"
     )
+
+
+def _html_line(tag: str, cells: Iterable[str]) -> str:
+    first, *numbers = (escape(cell) for cell in cells)
+    line = f"<{tag} style='{CELL}left'>{first}</{tag}>"
+    for number in numbers:
+        line += f"<{tag} style='{CELL}right'>{number}</{tag}>"
+    return f"<tr>{line}</tr>"
