@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from assistants_server.server import Server, default_database
+from assistants_server.places import default_database
+from assistants_server.server import Server
 from assistants_server.serving import LOOPBACK
 from assistants_server.store import StoreError
 

@@ -1,6 +1,5 @@
 """The Assistants API on an address of its own."""
 
-import os
 import secrets
 from pathlib import Path
 
@@ -8,12 +7,6 @@ from assistants_server.app import create_app
 from assistants_server.engine import Upstream
 from assistants_server.serving import LOOPBACK, Serving, listen
 from assistants_server.store import Store
-
-
-def default_database() -> Path:
-    """Return where the database lies: `ASSISTANTS_DB`, or a folder of this repository."""
-    here = Path(__file__).resolve().parent.parent / ".assistants" / "assistants.db"
-    return Path(os.environ.get("ASSISTANTS_DB") or here)
 
 
 class Server(Serving):

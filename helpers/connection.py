@@ -56,7 +56,8 @@ def connect(tags: Sequence[str] = ()) -> OpenAI:
 def _server():
     """Start the server of this process; later calls return the same one."""
     from assistants_server.engine import Upstream
-    from assistants_server.server import Server, default_database
+    from assistants_server.places import default_database
+    from assistants_server.server import Server
 
     upstream = None
     if key := os.environ.get("OPENAI_API_KEY"):

@@ -21,7 +21,7 @@ import types
 from opentelemetry import trace as otel
 
 named = client.beta.assistants.create(model=MODEL, instructions="{INSTRUCTIONS}")
-thread, run = create_thread_and_run(client, named.id, "Solve 3x + 11 = 14 {PROMPT}")
+thread, run = create_thread_and_run(client, named.id, "Solve 3x + 11 = 14. {PROMPT}")
 wait_on_run(client, run, progress=False)
 
 run = submit_message(client, tutor.id, thread, "Make a quiz about fractions with 2 questions.")

@@ -16,6 +16,7 @@ from threading import Thread
 from typing import NamedTuple
 
 from assistants_server.collector import AgentOps, Collector
+from assistants_server.places import default_database
 from helpers.tracing import runs, switches
 
 SECONDS_FOR_TOKEN = 2.0
@@ -41,8 +42,6 @@ def start() -> Tracing:
         ValueError: one of the switches is neither true nor false.
     """
     switches.check()
-    from assistants_server.server import default_database
-
     database = default_database()
     collector = Collector(database.with_name(f"{database.name}.traces"), _service())
     collector.start()
