@@ -26,6 +26,7 @@ class Serving:
         name: str,
         closing: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        _bypass_proxy()
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -65,6 +66,14 @@ class _Uvicorn(uvicorn.Server):
         if self._closing is not None:
             await self._closing()
         await super().shutdown(sockets)
+
+
+def _bypass_proxy() -> None:
+    """Let clients in this process reach loopback directly, whatever proxy the environment names."""
+    for name in ("no_proxy", "NO_PROXY"):
+        hosts = os.environ.get(name, "").split(",")
+        if LOOPBACK not in hosts:
+            os.environ[name] = ",".join([*filter(None, hosts), LOOPBACK])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -133,6 +133,13 @@ def test_it_cleans_up(path):
 
 
 @each_chapter
+def test_it_leaves_a_trace(path):
+    first, *_, last = [cell.source for cell in read(path).cells if cell.cell_type == "code"]
+    assert f'start_trace("{path.stem.replace("_", "-")}")' in first
+    assert last == "end_trace()"
+
+
+@each_chapter
 def test_nothing_is_installed_and_nothing_promised(path):
     text = "\n".join(cell.source for cell in read(path).cells).lower()
     for phrase in ("pip install", "coming soon", "stay tuned"):

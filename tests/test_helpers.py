@@ -130,6 +130,21 @@ def test_a_script_ends_by_itself_and_quietly(tmp_path):
     assert list(tmp_path.glob("*.lock")) == []
 
 
+def test_a_proxy_is_not_asked_for_this_machine(tmp_path):
+    nowhere = "http://127.0.0.1:9"
+    ended = run_python(
+        "import helpers; c = helpers.connect();"
+        "a = c.beta.assistants.create(model='gpt-6-luna'); helpers.start_trace('t');"
+        "_, run = helpers.create_thread_and_run(c, a.id, 'Solve 2x = 8');"
+        "print(helpers.wait_on_run(c, run).status); helpers.end_trace()",
+        ASSISTANTS_DB=str(tmp_path / "a.db"),
+        **dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"), nowhere),
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[1] == "completed"
+    assert "Trace t: 1 run" in ended.stdout
+
+
 def test_remote_mode_starts_no_assistants_api(server, tmp_path):
     """Of our server's rooms it needs the collector of spans only."""
     ended = run_python(

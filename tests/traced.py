@@ -81,15 +81,7 @@ def run_script(
     """Run the parts as one script, in `folder`, on a database in it."""
     script = folder / "script.py"
     script.write_text("\n".join(parts))
-    return subprocess.run(
-        [sys.executable, str(script)],
-        cwd=folder,
-        env=_environment(folder, env),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return _python(folder, [str(script)], env)
 
 
 def run_notebook(
@@ -99,15 +91,7 @@ def run_notebook(
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in cells])
     nbformat.write(notebook, folder / "notebook.ipynb")
     command = ["--to", "notebook", "--execute", "notebook.ipynb", "--output", "done.ipynb"]
-    return subprocess.run(
-        [sys.executable, "-m", "nbconvert", *command],
-        cwd=folder,
-        env=_environment(folder, env),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return _python(folder, ["-m", "nbconvert", *command], env)
 
 
 def outputs(folder: Path) -> list[tuple[str, str]]:
@@ -120,6 +104,16 @@ def outputs(folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _environment(folder: Path, more: dict[str, str] | None) -> dict[str, str]:
+def _python(
+    folder: Path, arguments: list[str], env: dict[str, str] | None
+) -> subprocess.CompletedProcess[str]:
     places = {"PYTHONPATH": str(ROOT), "ASSISTANTS_DB": str(folder / "assistants.db")}
-    return {**os.environ, **places, **(more or {})}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, **places, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -7,8 +7,9 @@ the async client, whichever methods wait for the run.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from openai._legacy_response import LegacyAPIResponse  # what `with_raw_response` returns
@@ -63,33 +64,28 @@ def end_open(trace_id: int) -> None:
 def _watch(call, resource, args: tuple, kwargs: dict):
     with _calling(call) as started:
         result = call(*args, **kwargs)
-    run = _run_of(result)
-    span = _span_of(run, started, call, kwargs) if run else None
-    if span is not None and run.status in ENDED and _open.pop(run.id, None):
-        steps, messages = [], []
-        threads = resource._client.beta.threads
-        with suppress(Exception), suppress_instrumentation():
-            steps = list(threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc"))
+    with _ending(result, started, call, kwargs) as ending:
+        if ending is not None:
+            run, threads = ending.run, resource._client.beta.threads
+            pages = threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
+            ending.steps = list(pages)
             if switches.contents():
-                messages = threads.messages.list(run.thread_id, limit=MOST_MESSAGES).data
-        _end(span, run, steps, messages)
+                page = threads.messages.list(run.thread_id, limit=MOST_MESSAGES)
+                ending.messages = page.data
     return result
 
 
 async def _watch_async(call, resource, args: tuple, kwargs: dict):
     with _calling(call) as started:
         result = await call(*args, **kwargs)
-    run = _run_of(result)
-    span = _span_of(run, started, call, kwargs) if run else None
-    if span is not None and run.status in ENDED and _open.pop(run.id, None):
-        steps, messages = [], []
-        threads = resource._client.beta.threads
-        with suppress(Exception), suppress_instrumentation():
+    with _ending(result, started, call, kwargs) as ending:
+        if ending is not None:
+            run, threads = ending.run, resource._client.beta.threads
             pages = threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
-            steps = [step async for step in pages]
+            ending.steps = [step async for step in pages]
             if switches.contents():
-                messages = (await threads.messages.list(run.thread_id, limit=MOST_MESSAGES)).data
-        _end(span, run, steps, messages)
+                page = await threads.messages.list(run.thread_id, limit=MOST_MESSAGES)
+                ending.messages = page.data
     return result
 
 
@@ -110,10 +106,35 @@ def _calling(call):
         raise
 
 
-def _run_of(result: Any) -> Run | None:
-    if isinstance(result, LegacyAPIResponse):
-        result = result.parse()
-    return result if isinstance(result, Run) else None
+@dataclass
+class _Ending:
+    """A run that has just been seen to have ended, and what is to be said of it."""
+
+    span: Span
+    run: Run
+    steps: list[RunStep] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+
+
+@contextmanager
+def _ending(result: Any, started: int, call, kwargs: dict) -> Iterator[_Ending | None]:
+    """Note the run that a call has returned; if it has ended, let the caller look, and end its span.
+
+    Raises nothing: tracing must not break what it traces.
+    """
+    ending = None
+    with suppress(Exception):
+        run = result.parse() if isinstance(result, LegacyAPIResponse) else result
+        span = _span_of(run, started, call, kwargs) if isinstance(run, Run) else None
+        if span is not None and run.status in ENDED and _open.pop(run.id, None):
+            ending = _Ending(span, run)
+    try:
+        with suppress(Exception), suppress_instrumentation():
+            yield ending
+    finally:
+        if ending is not None:
+            with suppress(Exception):
+                _end(ending.span, ending.run, ending.steps, ending.messages)
 
 
 def _span_of(run: Run, started: int, call, kwargs: dict) -> Span | None:
