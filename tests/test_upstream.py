@@ -75,12 +75,12 @@ def test_a_refusal_is_a_refusal(run_with):
         (
             lambda h, _: send_json(h, 401, {"error": {"message": "bad key"}}),
             "server_error",
-            "401: bad key",
+            "401: bad key. Look at OPENAI_API_KEY.",
         ),
         (
             lambda h, _: send_json(h, 404, {"error": {"message": "no such model"}}),
             "server_error",
-            "404: no such model",
+            "404: no such model. Does it have the model 'gpt-6-luna'? Set OPENAI_MODEL",
         ),
         (
             lambda h, _: send_json(h, 429, {"error": {"message": "slow down"}}),
@@ -98,7 +98,7 @@ def test_a_refusal_is_a_refusal(run_with):
             "server_error",
             "out of order",
         ),
-        (lambda h, _: h.connection.shutdown(socket.SHUT_RDWR), "server_error", "could not be read"),
+        (lambda h, _: h.connection.shutdown(socket.SHUT_RDWR), "server_error", "hung up"),
     ],
     ids=["401", "404", "429", "500", "no-stream", "cut", "nothing", "failed", "hang-up"],
 )

@@ -8,7 +8,7 @@ from openai.types.beta.threads.run import LastError
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine.execution import Execution
 from assistants_server.engine.states import end_idle
-from assistants_server.engine.upstream import Upstream
+from assistants_server.engine.upstream import ModelServer, Upstream
 from assistants_server.store import NotFound, Store
 
 SECONDS_BETWEEN_LOOKS = 0.25
@@ -25,7 +25,7 @@ class Engine:
 
     def __init__(self, store: Store, upstream: Upstream) -> None:
         self._store = store
-        self._client = upstream.client()
+        self._model = ModelServer(upstream)
         self._interpreter = CodeInterpreter(store)
         self._running: dict[str, tuple[Execution, asyncio.Task]] = {}
         self._watcher: asyncio.Task | None = None
@@ -38,7 +38,7 @@ class Engine:
 
     def start(self, run_id: str) -> None:
         """Begin to execute a queued run, and return at once."""
-        execution = Execution(self._store, self._client, self._interpreter, run_id)
+        execution = Execution(self._store, self._model, self._interpreter, run_id)
         task = asyncio.create_task(execution.run(), name=run_id)
         self._running[run_id] = execution, task
         task.add_done_callback(self._ended)
@@ -68,7 +68,7 @@ class Engine:
         if self._watcher is not None:
             self._watcher.cancel()
         await self._interpreter.close()
-        await self._client.close()
+        await self._model.close()
 
     def _ended(self, task: asyncio.Task) -> None:
         execution, _ = self._running.pop(task.get_name())

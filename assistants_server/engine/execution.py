@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 
-from openai import AsyncOpenAI
 from openai.types.beta.threads import RequiredActionFunctionToolCall, Run
 from openai.types.beta.threads.run import LastError, RequiredAction
 
@@ -14,7 +13,8 @@ from assistants_server.engine import tools
 from assistants_server.engine.prompt import PromptTooLong, build_request
 from assistants_server.engine.records import Records
 from assistants_server.engine.states import finish_run
-from assistants_server.engine.upstream import Call, Turn, UpstreamError, stream_turn
+from assistants_server.engine.turn import Call, Turn, UpstreamError
+from assistants_server.engine.upstream import ModelServer
 from assistants_server.store import NotFound, Store
 
 log = logging.getLogger(__name__)
@@ -31,10 +31,10 @@ class Execution:
     """
 
     def __init__(
-        self, store: Store, client: AsyncOpenAI, interpreter: CodeInterpreter, run_id: str
+        self, store: Store, model: ModelServer, interpreter: CodeInterpreter, run_id: str
     ) -> None:
         self.store = store
-        self.client = client
+        self.model = model
         self.interpreter = interpreter
         self.run_id = run_id
         self.records: Records | None = None
@@ -93,7 +93,7 @@ class Execution:
     async def _turn(self, run: Run) -> Turn:
         """Let the model speak once; its message, if it writes one, is closed at the end."""
         self.text = ""
-        async for piece in stream_turn(self.client, build_request(self.store, run)):
+        async for piece in self.model.turn(build_request(self.store, run)):
             if isinstance(piece, Turn):
                 turn = piece
             else:
@@ -111,7 +111,8 @@ class Execution:
                 written = self.interpreter.written(run.thread_id)
                 self.records.close_message(turn.blocks, status, usage, written)
             if turn.calls:
-                self.records.open_calls([tools.as_recorded(call, run) for call in turn.calls])
+                recorded = [tools.as_recorded(call, run) for call in turn.calls]
+                self.records.open_calls(recorded, turn.reasoning)
                 self.records.note_usage(turn.usage)
         return turn
 

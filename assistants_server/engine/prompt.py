@@ -10,8 +10,8 @@ from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
 
 from assistants_server import tokens
-from assistants_server.engine.tools import choice, offered
-from assistants_server.store import Store
+from assistants_server.engine.tools import choice, file_names, offered
+from assistants_server.store import NotFound, Reasoning, Store
 
 FEWEST_OUTPUT_TOKENS = 16  # the least that the Responses API takes
 
@@ -36,7 +36,7 @@ def build_request(store: Store, run: Run) -> dict[str, Any]:
     }
     messages = [_item(store, message) for message in _kept(store, run, spoken)]
     called = any(step.type == "tool_calls" for step in steps)
-    tools = offered(run)
+    tools = offered(run, file_names(store, run))
     request = {
         "model": run.model,
         "instructions": run.instructions or None,
@@ -50,6 +50,8 @@ def build_request(store: Store, run: Run) -> dict[str, Any]:
         "top_p": run.top_p,
         "text": _text_format(run),
         "reasoning": _reasoning(run),
+        # What a model thinks on the way to a call is not kept there, so it is to give it to us.
+        "include": ["reasoning.encrypted_content"] if tools else None,
         "store": False,
     }
     return {name: value for name, value in request.items() if value is not None}
@@ -60,7 +62,7 @@ def _done(store: Store, step: RunStep) -> list[dict[str, Any]]:
     if step.type == "message_creation":
         message = store.get(Message, step.step_details.message_creation.message_id)
         return [_item(store, message)] if message.content else []
-    items = []
+    items = _thoughts(store, step)
     for call in step.step_details.tool_calls:
         if call.type == "code_interpreter":
             name, arguments = "code_interpreter", json.dumps({"code": call.code_interpreter.input})
@@ -72,6 +74,13 @@ def _done(store: Store, step: RunStep) -> list[dict[str, Any]]:
         items.append({**named, "arguments": arguments})
         items.append({"type": "function_call_output", "call_id": call.id, "output": output})
     return items
+
+
+def _thoughts(store: Store, step: RunStep) -> list[dict[str, Any]]:
+    try:
+        return list(store.get(Reasoning, Reasoning.id_behind(step.id)).items)
+    except NotFound:  # few models show any
+        return []
 
 
 def _told(outputs: list) -> str:

@@ -18,8 +18,8 @@ from pydantic import TypeAdapter
 
 from assistants_server.clock import now, now_ms
 from assistants_server.engine.states import leave_incomplete
-from assistants_server.engine.upstream import text_block
-from assistants_server.store import Store, new_id
+from assistants_server.engine.turn import text_block
+from assistants_server.store import Reasoning, Store, new_id
 
 SANDBOX_PATH = re.compile(r"(?:sandbox:)?/mnt/data/([\w.,+@-]*\w)")
 _tool_call = TypeAdapter(ToolCall)
@@ -84,9 +84,17 @@ class Records:
             self.close_step("completed" if status == "incomplete" else status, usage)
         self._message_id = None
 
-    def open_calls(self, calls: list[dict[str, Any]]) -> None:
-        """Begin a step of tool calls, given as the wire writes them."""
+    def open_calls(self, calls: list[dict[str, Any]], reasoning: list[dict[str, Any]]) -> None:
+        """Begin a step of tool calls, given as the wire writes them.
+
+        Args:
+            reasoning: what the model thought on the way to them; kept with the step, for its eyes
+                only.
+        """
         self._open_step({"type": "tool_calls", "tool_calls": calls})
+        if reasoning:
+            behind = Reasoning(id=Reasoning.id_behind(self._step_id), items=reasoning)
+            self._store.insert(behind, parent=self._step_id)
 
     def change_call(self, call: dict[str, Any]) -> None:
         """Write a call of the open step again, with what has become of it."""

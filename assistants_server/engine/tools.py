@@ -1,13 +1,16 @@
 """Tools: how they are offered to the model, and how its calls of them are carried out."""
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from openai.types import FileObject
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 
 from assistants_server.code_interpreter import CodeInterpreter
-from assistants_server.engine.upstream import Call
+from assistants_server.engine.turn import Call
 from assistants_server.store import NotFound, Store
 
 CODE_INTERPRETER = {
@@ -26,12 +29,18 @@ CODE_INTERPRETER = {
 }
 
 
-def offered(run: Run) -> list[dict[str, Any]]:
-    """Return the run's tools as the Responses API wants them: all of them functions."""
+def offered(run: Run, files: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the run's tools as the Responses API wants them: all of them functions.
+
+    Args:
+        files: names of the files that the run's code may read.
+    """
     tools = []
     for tool in run.tools:
         if tool.type == "code_interpreter":
-            tools.append(CODE_INTERPRETER)
+            there = f" There are these files: {', '.join(files)}." if files else ""
+            description = CODE_INTERPRETER["description"] + there
+            tools.append({**CODE_INTERPRETER, "description": description})
         elif tool.type == "function":
             function = tool.function.model_dump(exclude_none=True)
             function.setdefault("parameters", {"type": "object", "properties": {}})
@@ -93,6 +102,15 @@ async def run_code(
         outputs.append({"type": "logs", "logs": result.logs})
     outputs += [{"type": "image", "image": {"file_id": image}} for image in result.images]
     return recorded
+
+
+def file_names(store: Store, run: Run) -> list[str]:
+    """Return the names of the files that the run's code may read."""
+    names = []
+    for file_id in files_for(store, run):
+        with suppress(NotFound):  # deleted since
+            names.append(store.get(FileObject, file_id).filename)
+    return names
 
 
 def files_for(store: Store, run: Run) -> list[str]:

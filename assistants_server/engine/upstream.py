@@ -1,12 +1,19 @@
-"""One model turn: a Responses API, whoever answers it, read as a stream."""
+"""The seam: where model turns come from, and how one is asked for."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream
-from openai.types.beta.threads import MessageContent, RefusalContentBlock, Text, TextContentBlock
+
+from assistants_server.engine.turn import Turn, TurnReader, UpstreamError
+
+# Not every server knows these fields; one that refuses them by name is asked again without.
+DISPENSABLE = ("include", "store", "parallel_tool_calls")
+NOT_ALLOWED, NOT_FOUND, TOO_MANY = (401, 403), 404, 429
 
 
 @dataclass(frozen=True)
@@ -21,112 +28,105 @@ class Upstream:
     base_url: str
     api_key: str = field(repr=False)
 
-    def client(self) -> AsyncOpenAI:
-        return AsyncOpenAI(base_url=self.base_url, api_key=self.api_key)
+    @property
+    def shown(self) -> str:
+        """The address without a password that may be in it."""
+        return re.sub(r"//[^/@]*@", "//", self.base_url)
+
+    def without_key(self, text: str) -> str:
+        """Return a text with the key taken out: some servers repeat it in their errors."""
+        return text.replace(self.api_key, "(the key)") if self.api_key else text
 
 
-class UpstreamError(Exception):
-    """The upstream gave no answer. `code` is one of the three that a run's last_error knows."""
+class ModelServer:
+    """A connection to an upstream.
 
-    def __init__(self, message: str, code: str = "server_error") -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class Call:
-    """A function that the model wants called. `arguments` is what it wrote, JSON or not."""
-
-    id: str
-    name: str
-    arguments: str
-
-
-@dataclass
-class Turn:
-    """A finished model turn: message blocks as the Assistants API writes them, and its tokens."""
-
-    blocks: list[MessageContent]
-    calls: list[Call]
-    usage: dict[str, int]
-    cut_short: bool
-
-
-async def stream_turn(client: AsyncOpenAI, request: dict[str, Any]) -> AsyncIterator[str | Turn]:
-    """Ask for one turn; yield the text piece by piece, and at last the whole `Turn`.
-
-    Raises:
-        UpstreamError: no connection, an error status, a failed response or a stream that ends
-            before the response does.
+    What the upstream has refused to know is remembered, and not sent again.
     """
-    response = None
-    try:
-        # Plain dicts: some servers leave out fields that the SDK's models promise, and building a
-        # model of each event takes longer than all the rest of a turn.
-        stream = await client.post(
-            "/responses",
-            body={**request, "stream": True},
-            cast_to=object,
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
-        async with stream:
-            async for event in stream:
-                match event.get("type"):
-                    case "response.output_text.delta":
-                        yield event["delta"]
-                    case "response.completed" | "response.incomplete":
-                        response = event["response"]
-                    case "response.failed":
-                        raise _failure(event["response"].get("error") or {})
-                    case "error":
-                        raise _failure(event)
-    except openai.APIStatusError as error:
-        code = "rate_limit_exceeded" if error.status_code == 429 else "server_error"
-        raise UpstreamError(
-            f"The model's server answered {error.status_code}: {_reason(error)}", code
-        ) from error
-    except openai.APIError as error:
-        raise UpstreamError(f"The model's server could not be read: {error.message}") from error
-    if response is None:
-        raise UpstreamError("The model's server ended its stream before the answer was complete.")
-    yield _turn(response)
 
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._client = AsyncOpenAI(base_url=upstream.base_url, api_key=upstream.api_key)
+        self._refused: set[str] = set()
 
-def text_block(text: str) -> TextContentBlock:
-    """Return a message's text as the Assistants API writes it."""
-    return TextContentBlock(type="text", text=Text(value=text, annotations=[]))
+    async def turn(self, request: dict[str, Any]) -> AsyncIterator[str | Turn]:
+        """Ask for one turn; yield the text piece by piece, and at last the whole `Turn`.
 
+        Raises:
+            UpstreamError: no connection, an error status, a failed response or a stream that ends
+                before the response does.
+        """
+        reader = TurnReader()
+        try:
+            async with await self._open(request) as stream:
+                async for event in stream:
+                    if piece := reader.read(event):
+                        yield piece
+            turn = reader.turn()
+        except UpstreamError as error:
+            raise UpstreamError(self._upstream.without_key(str(error)), error.code) from None
+        except openai.APIStatusError as error:
+            raise self._status_error(error, request) from None
+        except openai.APITimeoutError:
+            raise UpstreamError(f"{self._who} did not answer in time. Try again.") from None
+        except openai.APIConnectionError as error:
+            reason = f"{type(error.__cause__ or error).__name__}"
+            raise UpstreamError(
+                f"{self._who} cannot be reached, or hung up ({reason}). Look at OPENAI_BASE_URL."
+            ) from None
+        except httpx2.HTTPError as error:
+            raise UpstreamError(
+                f"{self._who} broke off in the middle of its answer ({type(error).__name__})."
+            ) from None
+        except openai.APIError as error:
+            said = self._upstream.without_key(error.message)
+            raise UpstreamError(f"{self._who} could not be read: {said}") from None
+        except ValueError:
+            raise UpstreamError(f"{self._who} sent an event that is not JSON.") from None
+        yield turn
 
-def _turn(response: dict[str, Any]) -> Turn:
-    blocks, calls = [], []
-    for item in response.get("output") or []:
-        if item.get("type") == "function_call":
-            calls.append(Call(item["call_id"], item["name"], item.get("arguments") or ""))
-        for part in item.get("content") or [] if item.get("type") == "message" else []:
-            if part["type"] == "refusal":
-                blocks.append(RefusalContentBlock(type="refusal", refusal=part["refusal"]))
-            else:
-                blocks.append(text_block(part["text"]))
-    usage = response.get("usage") or {}
-    return Turn(
-        blocks=blocks,
-        calls=calls,
-        usage={
-            "prompt_tokens": usage.get("input_tokens", 0),
-            "completion_tokens": usage.get("output_tokens", 0),
-            "total_tokens": usage.get("total_tokens", 0),
-        },
-        cut_short=response.get("status") == "incomplete",
-    )
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
 
+    async def _open(self, request: dict[str, Any]) -> AsyncStream[object]:
+        while True:
+            sent = {key: value for key, value in request.items() if key not in self._refused}
+            try:
+                # Plain dicts: some servers leave out fields that the SDK's models promise, and
+                # building a model of each event takes longer than all the rest of a turn.
+                return await self._client.post(
+                    "/responses",
+                    body={**sent, "stream": True},
+                    cast_to=object,
+                    stream=True,
+                    stream_cls=AsyncStream[object],
+                )
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                said = f"{error.message} {error.body}"
+                refused = {
+                    name for name in DISPENSABLE if name in sent and re.search(rf"\b{name}\b", said)
+                }
+                if not refused:
+                    raise
+                self._refused |= refused
 
-def _failure(error: dict[str, Any]) -> UpstreamError:
-    code = error.get("code")
-    message = error.get("message") or "The model's server gave no reason."
-    return UpstreamError(message, code if code == "rate_limit_exceeded" else "server_error")
+    def _status_error(self, error: openai.APIStatusError, request: dict[str, Any]) -> UpstreamError:
+        status = error.status_code
+        body = error.body if isinstance(error.body, dict) else {}
+        said = self._upstream.without_key(str(body.get("message") or "it gave no reason"))
+        answered = f"{self._who} answered {status}: {said.rstrip('.')}."
+        if status in NOT_ALLOWED:
+            return UpstreamError(f"{answered} Look at OPENAI_API_KEY.")
+        if status == NOT_FOUND:
+            return UpstreamError(
+                f"{answered} Does it have the model '{request['model']}'? Set OPENAI_MODEL, and the "
+                "assistant's model, to one that it has; or look at OPENAI_BASE_URL."
+            )
+        if status == TOO_MANY:
+            return UpstreamError(f"{answered} Wait a while and try again.", "rate_limit_exceeded")
+        return UpstreamError(answered if status < 500 else f"{answered} Try again.")
 
-
-def _reason(error: openai.APIStatusError) -> str:
-    body = error.body if isinstance(error.body, dict) else {}
-    return str(body.get("message") or "it gave no reason")
+    @property
+    def _who(self) -> str:
+        return f"The model's server at {self._upstream.shown}"

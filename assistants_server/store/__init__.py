@@ -2,6 +2,7 @@
 
 from assistants_server.store.errors import NotFound, StoreError
 from assistants_server.store.ids import new_id
+from assistants_server.store.reasoning import Reasoning
 from assistants_server.store.store import Page, Store
 
-__all__ = ["NotFound", "Page", "Store", "StoreError", "new_id"]
+__all__ = ["NotFound", "Page", "Reasoning", "Store", "StoreError", "new_id"]

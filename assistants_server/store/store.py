@@ -15,6 +15,7 @@ from assistants_server.store.database import open_database
 from assistants_server.store.errors import NotFound
 from assistants_server.store.ids import new_id
 from assistants_server.store.owners import Owner, living
+from assistants_server.store.reasoning import Reasoning
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -25,6 +26,7 @@ NOUNS: dict[type[BaseModel], str] = {
     Run: "run",
     RunStep: "run step",
     FileObject: "file",
+    Reasoning: "reasoning",
 }
 
 

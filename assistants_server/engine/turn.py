@@ -1,0 +1,159 @@
+"""One model turn, put together from the events of a Responses API.
+
+Servers differ: some send no ``event:`` lines, arguments only when they are done, or two items on
+one index. So events are told apart by their `type`, items by their id, and what the last event
+says of an item counts more than what came before it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from openai.types.beta.threads import MessageContent, RefusalContentBlock, Text, TextContentBlock
+
+
+class UpstreamError(Exception):
+    """The upstream gave no answer. `code` is one of the three that a run's last_error knows."""
+
+    def __init__(self, message: str, code: str = "server_error") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function that the model wants called. `arguments` is what it wrote, JSON or not."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass
+class Turn:
+    """A finished model turn.
+
+    Attributes:
+        blocks: what it said, as the Assistants API writes it.
+        calls: the functions that it wants called.
+        reasoning: items to send back with the outputs of the calls, as the upstream wrote them.
+        usage: its tokens, as the upstream counted them.
+        cut_short: whether a limit on its tokens ended it.
+    """
+
+    blocks: list[MessageContent]
+    calls: list[Call]
+    reasoning: list[dict[str, Any]]
+    usage: dict[str, int]
+    cut_short: bool
+
+
+@dataclass
+class TurnReader:
+    """Reads the events of one turn, in order."""
+
+    _response: dict[str, Any] | None = None
+    _items: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _texts: dict[str, str] = field(default_factory=dict)
+    _arguments: dict[str, str] = field(default_factory=dict)
+
+    def read(self, event: Any) -> str:
+        """Take in an event; return the text that it adds to the answer, if any.
+
+        Raises:
+            UpstreamError: it says that the turn has failed.
+        """
+        if not isinstance(event, dict):
+            return ""
+        item_id = str(event.get("item_id", ""))
+        match event.get("type"):
+            case "response.output_text.delta":
+                piece = str(event.get("delta") or "")
+                self._texts[item_id] = self._texts.get(item_id, "") + piece
+                return piece
+            case "response.function_call_arguments.delta":
+                piece = str(event.get("delta") or "")
+                self._arguments[item_id] = self._arguments.get(item_id, "") + piece
+            case "response.function_call_arguments.done":
+                self._arguments[item_id] = str(event.get("arguments") or "")
+            case "response.output_item.added" | "response.output_item.done":
+                item = event.get("item")
+                if isinstance(item, dict):
+                    self._items[str(item.get("id") or f"#{event.get('output_index')}")] = item
+            case "response.completed" | "response.incomplete":
+                response = event.get("response")
+                self._response = response if isinstance(response, dict) else {}
+            case "response.failed":
+                response = event.get("response") or {}
+                raise _failure(response.get("error") or {})
+            case "error":
+                raise _failure(event.get("error") or event)
+        return ""
+
+    def turn(self) -> Turn:
+        """Return the whole turn.
+
+        Raises:
+            UpstreamError: the events ended before the turn did, or make no sense.
+        """
+        if self._response is None:
+            raise UpstreamError(
+                "The model's server ended its stream before the answer was complete."
+            )
+        try:
+            return self._turn(self._response)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise UpstreamError(
+                f"The model's server sent an answer that cannot be read ({error!r})."
+            ) from error
+
+    def _turn(self, response: dict[str, Any]) -> Turn:
+        items = response.get("output") or list(self._items.values())
+        blocks, calls, reasoning = [], [], []
+        for item in items:
+            match item.get("type"):
+                case "function_call":
+                    arguments = item.get("arguments") or self._arguments.get(item.get("id"), "")
+                    calls.append(Call(item.get("call_id") or item["id"], item["name"], arguments))
+                case "message":
+                    blocks += _blocks(item)
+                case "reasoning":
+                    reasoning.append(item)
+        if not items:  # there are servers that end with nothing but a status
+            blocks = [text_block(text) for text in self._texts.values() if text]
+        return Turn(
+            blocks=blocks,
+            calls=calls,
+            reasoning=reasoning,
+            usage=_usage(response.get("usage") or {}),
+            cut_short=response.get("status") == "incomplete",
+        )
+
+
+def text_block(text: str) -> TextContentBlock:
+    """Return a message's text as the Assistants API writes it."""
+    return TextContentBlock(type="text", text=Text(value=text, annotations=[]))
+
+
+def _blocks(message: dict[str, Any]) -> list[MessageContent]:
+    blocks = []
+    for part in message.get("content") or []:
+        if part.get("type") == "refusal":
+            blocks.append(RefusalContentBlock(type="refusal", refusal=part["refusal"]))
+        elif part.get("text"):
+            blocks.append(text_block(part["text"]))
+    return blocks
+
+
+def _usage(usage: dict[str, Any]) -> dict[str, int]:
+    read, written = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
+    return {
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "total_tokens": usage.get("total_tokens") or read + written,
+    }
+
+
+def _failure(error: dict[str, Any]) -> UpstreamError:
+    code = error.get("code")
+    message = error.get("message") or "The model's server gave no reason."
+    return UpstreamError(message, code if code == "rate_limit_exceeded" else "server_error")
