@@ -1,28 +1,34 @@
 """``python -m assistants_server``: the server alone, for any client."""
 
 import argparse
+import ipaddress
+import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from dotenv import load_dotenv
+
+from assistants_server import logs
+from assistants_server.engine import Upstream, trouble
 from assistants_server.places import default_database
 from assistants_server.server import Server
 from assistants_server.serving import LOOPBACK
 from assistants_server.store import StoreError
 
+SHORTEST_TOKEN = 16
+ALL_ADDRESSES = ("0.0.0.0", "::")
+
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m assistants_server",
-        description="Serve OpenAI's Assistants API on this machine. Stop it with Ctrl+C.",
-    )
-    parser.add_argument("--host", default=LOOPBACK, help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=8765, help="port, 0 for any (%(default)s)")
-    parser.add_argument(
-        "--db", type=Path, default=default_database(), help="database file (%(default)s)"
-    )
-    options = parser.parse_args()
+    load_dotenv(Path(__file__).resolve().parent.parent / ".env")
+    options = _options()
+    token = os.environ.get("ASSISTANTS_TOKEN") or None
+    _check_token(options.host, token)
+    upstream = Upstream.from_environment()
+    logs.configure(in_full=options.log_in_full)
     try:
-        server = Server(options.db, options.host, options.port)
+        server = Server(options.db, options.host, options.port, upstream, token)
     except StoreError as error:
         sys.exit(f"assistants_server: {error}")
     except (OSError, OverflowError) as error:
@@ -30,10 +36,68 @@ def main() -> None:
             f"assistants_server: cannot listen on {options.host}:{options.port} ({error}). "
             "Choose another with --port, or 0 for any free one."
         )
-    print("The Assistants API is listening. Clients need these two variables:\n")
+    _check_upstream(server, upstream)
+    if upstream and (wrong := trouble(upstream, os.environ.get("OPENAI_MODEL") or None)):
+        print(f"assistants_server: {upstream.shown}: {wrong}", file=sys.stderr)
+    who = (
+        f"a model at {upstream.shown} answers (live)" if upstream else "the tutor answers (offline)"
+    )
+    print(f"The Assistants API is listening; {who}. Clients need these two variables:\n")
     print(f"export OPENAI_BASE_URL={server.base_url}")
-    print(f"export OPENAI_API_KEY={server.token}", flush=True)
+    print(f"export OPENAI_API_KEY={server.token if token is None else '(your ASSISTANTS_TOKEN)'}")
+    print(
+        "\nStop it with Ctrl+C. Set them in the shell of the client, not in this one.", flush=True
+    )
     server.run()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m assistants_server",
+        description="Serve OpenAI's Assistants API on this machine. With OPENAI_API_KEY set, a "
+        "model answers, at OpenAI or at OPENAI_BASE_URL; without it the offline tutor does. "
+        "ASSISTANTS_TOKEN sets the token that clients must send; by default each start makes one.",
+    )
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=8765, help="port, 0 for any (%(default)s)")
+    parser.add_argument(
+        "--db", type=Path, default=default_database(), help="database file (%(default)s)"
+    )
+    parser.add_argument(
+        "--log-in-full",
+        action="store_true",
+        help="log errors with their words and tracebacks, which may quote what users wrote",
+    )
+    return parser.parse_args()
+
+
+def _check_token(host: str, token: str | None) -> None:
+    if token is not None and len(token) < SHORTEST_TOKEN:
+        sys.exit(f"assistants_server: ASSISTANTS_TOKEN needs at least {SHORTEST_TOKEN} characters.")
+    if token is None and not _is_loopback(host):
+        sys.exit(
+            f"assistants_server: others can reach {host}, so it needs a token that you choose. Set "
+            f"ASSISTANTS_TOKEN to at least {SHORTEST_TOKEN} characters, or listen on {LOOPBACK}."
+        )
+
+
+def _check_upstream(server: Server, upstream: Upstream | None) -> None:
+    if upstream is None:
+        return
+    theirs, ours = urlsplit(upstream.base_url), urlsplit(server.base_url)
+    here = _is_loopback(theirs.hostname or "") or theirs.hostname in (ours.hostname, *ALL_ADDRESSES)
+    if here and theirs.port == ours.port:
+        sys.exit(
+            "assistants_server: OPENAI_BASE_URL names this server itself. Unset it, and "
+            "OPENAI_API_KEY, in the shell that starts the server; they are for the clients."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from assistants_server.api import (
     assistants,
     errors,
     files,
+    health,
     messages,
     pass_through,
     run_steps,
@@ -20,6 +21,7 @@ from assistants_server.api import (
 from assistants_server.api.auth import RequireToken
 from assistants_server.api.limits import LimitBody
 from assistants_server.engine import Engine, Upstream
+from assistants_server.logs import LogRequests
 from assistants_server.offline import chat_completions, responses
 from assistants_server.store import Store
 
@@ -55,7 +57,10 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
     )
     app.add_middleware(LimitBody)
     app.add_middleware(RequireToken, token=token)
+    app.add_middleware(LogRequests)
+    app.state.mode = "offline" if offline else "live"
     errors.install(app)
+    app.include_router(health.router)
     # /threads/runs must be asked before /threads/{thread_id}.
     for room in (assistants, runs, threads, messages, run_steps, tool_outputs, files):
         app.include_router(room.router, prefix="/v1")

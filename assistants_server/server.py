@@ -17,10 +17,11 @@ class Server(Serving):
         host: the address to listen on.
         port: the port, or 0 for one that is free.
         upstream: who answers model turns; without it the tutor does, offline.
+        token: what clients must send; by default a new one each time.
 
     Attributes:
         base_url: what a client needs as its base URL.
-        token: what a client needs as its API key; a new one each time.
+        token: what a client needs as its API key.
 
     Raises:
         OSError: the port is in use, or the host is not an address of this machine.
@@ -33,10 +34,12 @@ class Server(Serving):
         host: str = LOOPBACK,
         port: int = 0,
         upstream: Upstream | None = None,
+        token: str | None = None,
     ) -> None:
-        self.token = secrets.token_urlsafe(24)
+        self.token = token or secrets.token_urlsafe(24)
         listener = listen(host, port)
-        self.base_url = f"http://{host}:{listener.getsockname()[1]}/v1"
+        shown = f"[{host}]" if ":" in host else host
+        self.base_url = f"http://{shown}:{listener.getsockname()[1]}/v1"
         try:
             store = Store(database)
         except BaseException:

@@ -29,7 +29,7 @@ class Serving:
         _bypass_proxy()
         config = uvicorn.Config(
             app,
-            log_level="warning",
+            log_config=None,  # logging belongs to the program around it
             access_log=False,
             lifespan="on",
             timeout_graceful_shutdown=SECONDS_TO_FINISH,

@@ -17,7 +17,7 @@ load_dotenv(Path(__file__).parent.parent / ".env")
 MODEL = os.environ.get("OPENAI_MODEL") or "gpt-6-luna"
 # What the SDK says at every Assistants call. Our readers know: notebook 00 tells them.
 DEPRECATED = r"(deprecated|The Assistants API is deprecated.*)$"
-OPENAI = "https://api.openai.com/v1"
+OFFLINE = "Offline: the scripted tutor answers."
 
 
 def connect(tags: Sequence[str] = ()) -> OpenAI:
@@ -44,25 +44,26 @@ def connect(tags: Sequence[str] = ()) -> OpenAI:
     if remote := os.environ.get("ASSISTANTS_BASE_URL"):
         print(f"Assistants API at {remote} (remote).")
         return OpenAI(base_url=remote, api_key=os.environ.get("ASSISTANTS_API_KEY") or "none")
-    server = _server()
-    who = "Offline: the scripted tutor answers."
-    if os.environ.get("OPENAI_API_KEY"):
-        who = f"Live: {MODEL} at {os.environ.get('OPENAI_BASE_URL') or OPENAI} answers."
+    server, upstream = _server()
+    who = f"Live: {MODEL} at {upstream.shown} answers." if upstream else OFFLINE
     print(f"Assistants API on this machine ({server.base_url}). {who}")
+    if upstream:
+        from assistants_server.engine import trouble
+
+        if wrong := trouble(upstream, MODEL):
+            print(wrong)
     return OpenAI(base_url=server.base_url, api_key=server.token)
 
 
 @cache
 def _server():
-    """Start the server of this process; later calls return the same one."""
+    """Start the server of this process; return it and its upstream, later calls the same."""
     from assistants_server.engine import Upstream
     from assistants_server.places import default_database
     from assistants_server.server import Server
 
-    upstream = None
-    if key := os.environ.get("OPENAI_API_KEY"):
-        upstream = Upstream(os.environ.get("OPENAI_BASE_URL") or OPENAI, key)
+    upstream = Upstream.from_environment()
     server = Server(default_database(), upstream=upstream)
     server.start()
     atexit.register(server.stop)
-    return server
+    return server, upstream

@@ -13,7 +13,7 @@ Answer = Callable[[BaseHTTPRequestHandler, dict], None]
 
 @contextmanager
 def upstream(answer: Answer) -> Iterator[Upstream]:
-    """Serve `answer`, a function of the request handler and the request's JSON body."""
+    """Serve `answer`, a function of the request handler and the request's JSON body, or ``{}``."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -21,6 +21,9 @@ def upstream(answer: Answer) -> Iterator[Upstream]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             answer(self, json.loads(body))
+
+        def do_GET(self) -> None:
+            answer(self, {})
 
         def log_message(self, *_: object) -> None:
             pass

@@ -5,6 +5,7 @@ import secrets
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from assistants_server.api import health
 from assistants_server.api.errors import ApiError
 
 
@@ -16,7 +17,7 @@ class RequireToken:
         self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] == "http" and scope["path"] != health.PATH:
             header = Headers(scope=scope).get("authorization", "")
             scheme, _, given = header.partition(" ")
             if scheme.lower() != "bearer" or not secrets.compare_digest(

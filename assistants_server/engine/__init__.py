@@ -1,7 +1,16 @@
 """Executes runs: one run, one loop, each model turn from the upstream's Responses API."""
 
+from assistants_server.engine.check import trouble
 from assistants_server.engine.engine import Engine
 from assistants_server.engine.states import ACTIVE, SECONDS_TO_EXPIRE, active_run, expire_if_due
 from assistants_server.engine.upstream import Upstream
 
-__all__ = ["ACTIVE", "SECONDS_TO_EXPIRE", "Engine", "Upstream", "active_run", "expire_if_due"]
+__all__ = [
+    "ACTIVE",
+    "SECONDS_TO_EXPIRE",
+    "Engine",
+    "Upstream",
+    "active_run",
+    "expire_if_due",
+    "trouble",
+]

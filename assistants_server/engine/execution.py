@@ -59,9 +59,9 @@ class Execution:
         except UpstreamError as error:
             self._finish("failed", error=LastError(code=error.code, message=str(error)))
         except NotFound:
-            log.info("%s was deleted while it ran", self.run_id)
+            log.info("deleted while it ran", extra={"fields": {"run": self.run_id}})
         except Exception:
-            log.exception("%s failed", self.run_id)
+            log.exception("failed", extra={"fields": {"run": self.run_id}})
             message = "The server had an error; its log says more."
             self._finish("failed", error=LastError(code="server_error", message=message))
 
@@ -160,8 +160,10 @@ class Execution:
                 if self.records is not None:
                     self.records.close_all(status, self.text, error and error.message)
                 finish_run(self.store, self.run_id, status, error=error, reason=reason)
+            fields = {"run": self.run_id, "status": status, "error": error and error.code}
+            log.info("run", extra={"fields": fields})
         except NotFound:
-            log.info("%s was deleted while it ran", self.run_id)
+            log.info("deleted while it ran", extra={"fields": {"run": self.run_id}})
 
 
 def _end(turn: Turn) -> tuple[str, str | None]:

@@ -1,5 +1,6 @@
 """The seam: where model turns come from, and how one is asked for."""
 
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from openai import AsyncOpenAI, AsyncStream
 
 from assistants_server.engine.turn import Turn, TurnReader, UpstreamError
 
+OPENAI = "https://api.openai.com/v1"
 # Not every server knows these fields; one that refuses them by name is asked again without.
 DISPENSABLE = ("include", "store", "parallel_tool_calls")
 NOT_ALLOWED, NOT_FOUND, TOO_MANY = (401, 403), 404, 429
@@ -27,6 +29,12 @@ class Upstream:
 
     base_url: str
     api_key: str = field(repr=False)
+
+    @classmethod
+    def from_environment(cls) -> "Upstream | None":
+        """Return what `OPENAI_API_KEY` and `OPENAI_BASE_URL` name, or None without a key."""
+        key = os.environ.get("OPENAI_API_KEY")
+        return cls(os.environ.get("OPENAI_BASE_URL") or OPENAI, key) if key else None
 
     @property
     def shown(self) -> str:

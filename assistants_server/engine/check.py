@@ -1,0 +1,60 @@
+"""Asks a live model's server, before anything depends on it, whether it will answer."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import httpx2
+
+from assistants_server.engine.upstream import Upstream
+
+SECONDS = 3.0
+SOON = timedelta(days=90)
+MOST_NAMED = 5
+
+
+def trouble(upstream: Upstream, model: str | None, today: date | None = None) -> str | None:
+    """Return one or two sentences on what is wrong with a model's server, or None.
+
+    It asks ``/models``. A server that does not have that is taken to be all right.
+
+    Args:
+        model: the one to look for, if any.
+        today: the day to compare a model's ``shutdown_date`` with.
+    """
+    try:
+        headers = {"Authorization": f"Bearer {upstream.api_key}"}
+        address = f"{upstream.base_url.rstrip('/')}/models"
+        answer = httpx2.get(address, headers=headers, timeout=SECONDS)
+        models = {each["id"]: each for each in answer.json()["data"]} if answer.is_success else {}
+    except httpx2.TimeoutException:
+        return f"It has not answered within {SECONDS:.0f} s. Look at OPENAI_BASE_URL."
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        return f"It does not answer ({type(error).__name__}). Look at OPENAI_BASE_URL."
+    except (ValueError, KeyError, TypeError):
+        return None
+    if answer.status_code in (401, 403):
+        return f"It does not accept the key ({answer.status_code}). Look at OPENAI_API_KEY."
+    if not models or model is None:
+        return None
+    if model not in models:
+        some = ", ".join(sorted(models)[:MOST_NAMED])
+        return f"It does not list the model {model}, but {some}. Look at OPENAI_MODEL."
+    return _shutdown(model, models[model], today or datetime.now(UTC).date())
+
+
+def _shutdown(model: str, described: dict[str, Any], today: date) -> str | None:
+    day = _day(described.get("shutdown_date"))
+    if day is None or day > today + SOON:
+        return None
+    will = "was shut down" if day <= today else "will be shut down"
+    return f"The model {model} {will} on {day}. Set OPENAI_MODEL to another."
+
+
+def _day(stamp: Any) -> date | None:
+    """Read a date, written as ISO 8601 or in seconds since 1970."""
+    try:
+        if isinstance(stamp, (int, float)):
+            return datetime.fromtimestamp(stamp, UTC).date()
+        return date.fromisoformat(str(stamp)[:10]) if stamp else None
+    except (ValueError, OverflowError, OSError):
+        return None
