@@ -58,6 +58,7 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
     app.add_middleware(LimitBody)
     app.add_middleware(RequireToken, token=token)
     app.add_middleware(LogRequests)
+    app.state.upstream = upstream
     app.state.mode = "offline" if offline else "live"
     errors.install(app)
     app.include_router(health.router)

@@ -62,7 +62,7 @@ def test_the_key_goes_to_the_upstream_and_nowhere_else(tmp_path):
         if handler.path.endswith("/responses"):
             send_events(handler, [])
         else:
-            send_json(handler, 401, {"error": {"message": "bad key", "type": "x"}})
+            send_json(handler, 401, {"error": {"message": f"bad key {KEY}", "type": "x"}})
 
     with upstream(answer) as address:
         front = Server(tmp_path / "a.db", upstream=Upstream(address.base_url, KEY))

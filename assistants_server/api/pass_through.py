@@ -2,7 +2,7 @@
 
 import httpx2
 from fastapi import APIRouter, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from starlette.background import BackgroundTask
 
 from assistants_server.api.errors import ApiError
@@ -25,8 +25,9 @@ def client_for(upstream: Upstream) -> httpx2.AsyncClient:
 
 
 @router.api_route("/{path:path}", methods=METHODS, include_in_schema=False)
-async def pass_through(path: str, request: Request) -> StreamingResponse:
+async def pass_through(path: str, request: Request) -> Response:
     http: httpx2.AsyncClient = request.app.state.pass_through
+    upstream: Upstream = request.app.state.upstream
     headers = {k: v for k, v in request.headers.items() if k.lower() not in NOT_SENT_ON}
     sent = http.build_request(
         request.method,
@@ -40,13 +41,17 @@ async def pass_through(path: str, request: Request) -> StreamingResponse:
     except httpx2.TransportError as error:
         raise ApiError(
             502,
-            f"The model's server at {http.base_url} does not answer ({type(error).__name__}). "
+            f"The model's server at {upstream.shown} does not answer ({type(error).__name__}). "
             "Look at OPENAI_BASE_URL.",
             type="server_error",
         ) from error
+    headers = {k: v for k, v in answer.headers.items() if k.lower() not in NOT_SENT_BACK}
+    if answer.is_error:  # some servers repeat the key that they do not like
+        said = upstream.without_key((await answer.aread()).decode(errors="replace"))
+        return Response(said, answer.status_code, headers)
     return StreamingResponse(
         answer.aiter_bytes(),
         status_code=answer.status_code,
-        headers={k: v for k, v in answer.headers.items() if k.lower() not in NOT_SENT_BACK},
+        headers=headers,
         background=BackgroundTask(answer.aclose),
     )
