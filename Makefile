@@ -1,6 +1,7 @@
 # make run    execute every notebook and render it under build/
 # make test   ruff, the tests, and every stored output compared with what it prints now
 # make lab    open the notebooks in JupyterLab
+# make test-live   run the notebooks against the model that .env or the environment names
 
 PYTHON ?= python3
 ifeq ($(OS),Windows_NT)
@@ -11,7 +12,7 @@ endif
 PY := $(BIN)/python
 READY := .venv/.installed
 
-.PHONY: run test lab bench refresh
+.PHONY: run test test-live lab bench refresh
 
 run: $(READY)
 	$(PY) -m notebooks.book.run
@@ -20,6 +21,9 @@ test: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest
+
+test-live: $(READY)
+	$(PY) -m notebooks.book.live
 
 lab: $(READY)
 	$(PY) -m jupyterlab notebooks/00_start_here.ipynb

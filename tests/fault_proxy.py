@@ -16,7 +16,7 @@ Events = Iterator[dict]
 
 
 class FaultProxy:
-    """Passes requests on to an upstream, and its answers back.
+    """Passes requests on to an upstream, and its answers back; breaks those of ``/responses``.
 
     Each attribute is a fault; None or an empty list is none.
 
@@ -42,8 +42,15 @@ class FaultProxy:
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._pass_through(b"")
+
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                if not self.path.endswith("/responses"):
+                    self._pass_through(content)
+                    return
+                body = json.loads(content)
                 proxy.seen.append(body)
                 time.sleep(proxy.seconds)
                 if proxy.statuses:
@@ -75,6 +82,17 @@ class FaultProxy:
                             _reset(self.connection)
                             return
                         self._send(event)
+
+            def _pass_through(self, content: bytes) -> None:
+                address = upstream.base_url.removesuffix("/v1") + self.path
+                kind = self.headers.get("Content-Type", "application/json")
+                headers = {"Authorization": f"Bearer {upstream.api_key}", "Content-Type": kind}
+                answer = httpx2.request(self.command, address, content=content, headers=headers)
+                self.send_response(answer.status_code)
+                self.send_header("Content-Type", answer.headers.get("content-type", kind))
+                self.send_header("Content-Length", str(len(answer.content)))
+                self.end_headers()
+                self.wfile.write(answer.content)
 
             def _send(self, event: dict | str) -> None:
                 text = event if isinstance(event, str) else json.dumps(event)

@@ -33,13 +33,14 @@ def execute(notebook: NotebookNode, name: str) -> None:
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR"],
     )
-    client.execute(env={**os.environ, "ASSISTANTS_DB": str(_scratch_database(name))})
+    client.execute(env={**os.environ, "ASSISTANTS_DB": str(scratch_database(name))})
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             _as_seen(output)
 
 
-def _scratch_database(name: str) -> Path:
+def scratch_database(name: str) -> Path:
+    """Return where a database lies under ``build/`` that did not exist before."""
     database = ROOT / "build" / "scratch" / f"{name}.db"
     for old in database.parent.glob(f"{database.name}*"):
         if old.is_file():

@@ -1,0 +1,45 @@
+"""The whole book against a live upstream: the same notebooks, and a model that words it all anew."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from assistants_server.engine import Upstream
+from assistants_server.server import Server
+from notebooks.book.chapters import ROOT, chapters, read
+from tests.fault_proxy import FaultProxy
+from tests.reworded import reword
+
+LIVE = [sys.executable, "-m", "notebooks.book.live"]
+
+
+def test_every_notebook_runs_against_a_second_instance_that_speaks_in_other_words(server: Server):
+    with FaultProxy(Upstream(server.base_url, server.token)) as proxy:
+        proxy.change = reword
+        key = {"OPENAI_API_KEY": proxy.upstream.api_key, "OPENAI_BASE_URL": proxy.upstream.base_url}
+        ended = subprocess.run(
+            LIVE, cwd=ROOT, env={**os.environ, **key}, capture_output=True, text=True, timeout=300
+        )
+    assert ended.returncode == 0, ended.stdout
+    assert proxy.seen, "nothing went to the upstream"
+    assert proxy.upstream.api_key not in ended.stdout + ended.stderr
+    *_, last = ended.stdout.splitlines()
+    assert last.startswith("It took ")
+    assert " tokens, about $" in last
+
+
+def test_without_a_key_it_says_what_to_set():
+    ended = subprocess.run(LIVE, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "Set OPENAI_API_KEY" in ended.stdout
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_every_notebook_has_cells_that_are_checked_even_then(path):
+    tagged = [c for c in read(path).cells if "nbval-check-output" in c.metadata.get("tags", [])]
+    assert len(tagged) >= 2
+    for cell in tagged:
+        assert cell.outputs
+        assert "gpt-" not in str(cell.outputs) or "PRICES" in cell.source
