@@ -30,6 +30,11 @@ os.environ["ASSISTANTS_DB"] = str(Path(_scratch.name) / "notebooks.db")
 
 from assistants_server.code_interpreter.sandbox import LAUNCHER  # noqa: E402
 from assistants_server.server import Server  # noqa: E402
+from assistants_server.serving import Serving  # noqa: E402
+from tests.agentops_service import KEY as AGENTOPS_KEY  # noqa: E402
+from tests.upstream import CANARY_KEY  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
 
 MODEL = "gpt-6-luna"
 
@@ -44,6 +49,43 @@ def no_kernel_survives() -> Iterator[None]:
         if any(str(LAUNCHER) in argument for argument in process.info["cmdline"] or ())
     ]
     assert left == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_key_is_written_or_answered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """After the whole suite no key has got into a file, or into an answer of a server of ours."""
+    answered = []
+    start_serving = Serving.__init__
+
+    def watched(self, app, *args, **kwargs) -> None:
+        async def watching(scope, receive, send) -> None:
+            async def look(message) -> None:
+                found = _keys_in(
+                    str(message.get("headers", "")).encode() + message.get("body", b"")
+                )
+                answered.extend((scope["path"], key) for key in found)
+                await send(message)
+
+            await app(scope, receive, look)
+
+        start_serving(self, watching, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Serving, "__init__", watched)
+        yield
+    folders = (tmp_path_factory.getbasetemp(), Path(_scratch.name), ROOT / "build" / "scratch")
+    written = [
+        (path.name, key)
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file()
+        for key in _keys_in(path.read_bytes())
+    ]
+    assert (answered, written) == ([], [])
+
+
+def _keys_in(content: bytes) -> list[str]:
+    return [key for key in (CANARY_KEY, AGENTOPS_KEY) if key.encode() in content]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx2
 
 from assistants_server.engine import Upstream
+from tests.upstream import CANARY_KEY
 
 Events = Iterator[dict]
 
@@ -106,9 +107,7 @@ class FaultProxy:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.handle_error = lambda *_: None
-        self.upstream = Upstream(
-            f"http://127.0.0.1:{self._server.server_port}/v1", "sk-upstream-key"
-        )
+        self.upstream = Upstream(f"http://127.0.0.1:{self._server.server_port}/v1", CANARY_KEY)
 
     def __enter__(self) -> "FaultProxy":
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -8,9 +8,7 @@ from openai import APIStatusError, OpenAI
 from assistants_server.engine import Upstream
 from assistants_server.server import Server
 from tests.conftest import MODEL
-from tests.upstream import send_events, send_json, upstream
-
-KEY = "canary-of-the-live-key"
+from tests.upstream import CANARY_KEY, send_events, send_json, upstream
 
 
 @pytest.fixture
@@ -62,10 +60,10 @@ def test_the_key_goes_to_the_upstream_and_nowhere_else(tmp_path):
         if handler.path.endswith("/responses"):
             send_events(handler, [])
         else:
-            send_json(handler, 401, {"error": {"message": f"bad key {KEY}", "type": "x"}})
+            send_json(handler, 401, {"error": {"message": f"bad key {CANARY_KEY}", "type": "x"}})
 
     with upstream(answer) as address:
-        front = Server(tmp_path / "a.db", upstream=Upstream(address.base_url, KEY))
+        front = Server(tmp_path / "a.db", upstream=Upstream(address.base_url, CANARY_KEY))
         front.start()
         client = OpenAI(base_url=front.base_url, api_key=front.token, max_retries=0)
         with pytest.raises(APIStatusError) as error:
@@ -73,11 +71,11 @@ def test_the_key_goes_to_the_upstream_and_nowhere_else(tmp_path):
         assistant = client.beta.assistants.create(model=MODEL)
         run = client.beta.threads.create_and_run_poll(assistant_id=assistant.id, poll_interval_ms=5)
         front.stop()
-    assert [headers["authorization"] for headers in seen] == [f"Bearer {KEY}"] * 2
+    assert [headers["authorization"] for headers in seen] == [f"Bearer {CANARY_KEY}"] * 2
     assert front.token not in json.dumps(seen)
-    assert KEY not in str(error.value) + run.to_json()
+    assert CANARY_KEY not in str(error.value) + run.to_json()
     for path in tmp_path.rglob("*"):
-        assert path.is_dir() or KEY.encode() not in path.read_bytes()
+        assert path.is_dir() or CANARY_KEY.encode() not in path.read_bytes()
 
 
 def test_an_upstream_that_is_away(tmp_path):

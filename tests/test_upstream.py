@@ -7,7 +7,7 @@ from openai import OpenAI
 
 from assistants_server.server import Server
 from tests.conftest import MODEL
-from tests.upstream import completed, send_events, send_json, upstream
+from tests.upstream import CANARY_KEY, completed, send_events, send_json, upstream
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_what_the_upstream_is_asked(run_with):
     assert asked == [
         (
             "/v1/responses",
-            "Bearer sk-upstream-key",
+            f"Bearer {CANARY_KEY}",
             {
                 "model": MODEL,
                 "instructions": "Be kind.",
@@ -107,7 +107,7 @@ def test_troubles_end_the_run_with_a_reason(run_with, answer, code, words):
     assert run.status == "failed"
     assert run.last_error.code == code
     assert words in run.last_error.message
-    assert "sk-upstream-key" not in run.last_error.message
+    assert CANARY_KEY not in run.last_error.message
     for message in messages:
         assert (message.status, message.incomplete_details.reason) == ("incomplete", "run_failed")
 

@@ -8,6 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from assistants_server.engine import Upstream
 
+# Looked for after all tests in everything that was written or answered.
+CANARY_KEY = "canary-of-the-upstream-key"
+
 Answer = Callable[[BaseHTTPRequestHandler, dict], None]
 
 
@@ -31,7 +34,7 @@ def upstream(answer: Answer) -> Iterator[Upstream]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Upstream(f"http://127.0.0.1:{server.server_port}/v1", "sk-upstream-key")
+    yield Upstream(f"http://127.0.0.1:{server.server_port}/v1", CANARY_KEY)
     server.shutdown()
     server.server_close()
 
