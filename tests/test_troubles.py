@@ -272,3 +272,19 @@ def test_a_key_in_an_error_of_the_upstream_is_taken_out(ask, proxy, monkeypatch)
     run, _ = ask()
     assert "Incorrect key: (the key)." in run.last_error.message
     assert proxy.upstream.api_key not in run.to_json()
+
+
+def test_the_model_is_told_which_files_its_code_can_read(proxy, tmp_path):
+    front = Server(tmp_path / "files.db", upstream=proxy.upstream)
+    front.start()
+    client = OpenAI(base_url=front.base_url, api_key=front.token)
+    tools = [{"type": "code_interpreter"}]
+    assistant = client.beta.assistants.create(model=MODEL, tools=tools)
+    file = client.files.create(file=("grades.csv", b"a,b\n1,2\n"), purpose="assistants")
+    attached = {"role": "user", "content": QUESTION}
+    attached["attachments"] = [{"file_id": file.id, "tools": tools}]
+    client.beta.threads.create_and_run_poll(
+        assistant_id=assistant.id, thread={"messages": [attached]}, poll_interval_ms=5
+    )
+    front.stop()
+    assert "There are these files: grades.csv." in proxy.seen[0]["tools"][0]["description"]
