@@ -49,7 +49,6 @@ WRONG = [
         {"assistant_id": "{assistant}", "max_prompt_tokens": 5},
         "max_prompt_tokens",
     ),
-    ("threads/{thread}/runs", {"assistant_id": "{assistant}", "stream": True}, "stream"),
     (
         "threads/{thread}/runs",
         {"assistant_id": "{assistant}", "truncation_strategy": {"type": "last_messages"}},

@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from assistants_server.api import fields
 from assistants_server.api.context import TheEngine, TheStore
 from assistants_server.api.errors import ApiError
+from assistants_server.api.event_stream import EventStream
 from assistants_server.api.lists import ListPage, Paging
 from assistants_server.api.messages import CreateMessage, add_message
 from assistants_server.api.threads import CreateThread, add_thread
 from assistants_server.clock import now
-from assistants_server.engine import SECONDS_TO_EXPIRE, active_run, expire_if_due
+from assistants_server.engine import SECONDS_TO_EXPIRE, Engine, active_run, expire_if_due
 from assistants_server.store import Store, new_id
 
 router = APIRouter(prefix="/threads")
@@ -62,24 +63,8 @@ class RunQuery(BaseModel):
     include: Annotated[list[Include], Field(alias="include[]")] = []
 
 
-def refuse_streaming(stream: bool | None) -> None:
-    """Refuse ``stream=True``.
-
-    Raises:
-        ApiError: 400.
-    """
-    if stream:
-        raise ApiError(
-            400,
-            "This server does not stream runs yet: leave stream out and poll the run.",
-            param="stream",
-            code="unsupported_parameter",
-        )
-
-
 def _add_run(store: Store, thread_id: str, body: CreateRun) -> Run:
     """Store a new queued run, with the messages that it adds to the thread."""
-    refuse_streaming(body.stream)
     with store.transaction():
         store.get(Thread, thread_id)
         assistant = store.get(Assistant, body.assistant_id)
@@ -138,31 +123,40 @@ def _new_run(thread_id: str, assistant: Assistant, body: CreateRun) -> Run:
     )
 
 
-@router.post("/runs")
+@router.post("/runs", response_model=Run)
 async def create_thread_and_run(
     body: CreateThreadAndRun, store: TheStore, engine: TheEngine
-) -> Run:
+) -> Run | EventStream:
     thread = body.thread or CreateThread()
     if body.tool_resources is not None:
         thread.tool_resources = body.tool_resources
     given = {k: v for k, v in body.given().items() if k not in ("thread", "tool_resources")}
     with store.transaction():
-        run = _add_run(store, add_thread(store, thread).id, CreateRun.model_validate(given))
-    engine.start(run.id)
-    return run
+        added = add_thread(store, thread)
+        run = _add_run(store, added.id, CreateRun.model_validate(given))
+    return _start(engine, run, body.stream, ("thread.created", added))
 
 
-@router.post("/{thread_id}/runs")
+@router.post("/{thread_id}/runs", response_model=Run)
 async def create(
     thread_id: str,
     body: CreateRun,
     query: Annotated[RunQuery, Query()],
     store: TheStore,
     engine: TheEngine,
-) -> Run:
-    run = _add_run(store, thread_id, body)
+) -> Run | EventStream:
+    return _start(engine, _add_run(store, thread_id, body), body.stream)
+
+
+def _start(
+    engine: Engine, run: Run, stream: bool | None, *before: tuple[str, BaseModel]
+) -> Run | EventStream:
+    """Start a new run; return it, or its events, behind those that came before."""
+    answer = EventStream(engine.feed, run.id) if stream else run
+    for event, data in (*before, ("thread.run.created", run), ("thread.run.queued", run)):
+        engine.feed.tell(run.id, event, data)
     engine.start(run.id)
-    return run
+    return answer
 
 
 @router.get("/{thread_id}/runs")
@@ -192,6 +186,7 @@ async def cancel(thread_id: str, run_id: str, store: TheStore, engine: TheEngine
         if run.status not in ("queued", "in_progress", "requires_action"):
             raise ApiError(400, f"Cannot cancel run with status '{run.status}'.")
         run.status = "cancelling"
+    engine.feed.tell(run.id, "thread.run.cancelling", run)
     if waited:
         engine.cancel_waiting(run.id)
     else:

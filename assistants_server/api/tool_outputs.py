@@ -7,8 +7,8 @@ from openai.types.beta.threads.runs import RunStep
 from assistants_server.api import fields
 from assistants_server.api.context import TheEngine, TheStore
 from assistants_server.api.errors import ApiError
-from assistants_server.api.runs import refuse_streaming
-from assistants_server.clock import now
+from assistants_server.api.event_stream import EventStream
+from assistants_server.clock import now, now_ms
 from assistants_server.engine import expire_if_due
 from assistants_server.store import Store
 
@@ -25,23 +25,27 @@ class SubmitToolOutputs(fields.Body):
     stream: bool | None = None
 
 
-@router.post("/submit_tool_outputs")
+@router.post("/submit_tool_outputs", response_model=Run)
 async def submit(
     thread_id: str, run_id: str, body: SubmitToolOutputs, store: TheStore, engine: TheEngine
-) -> Run:
-    refuse_streaming(body.stream)
+) -> Run | EventStream:
     with store.transaction():
         run = expire_if_due(store, store.get(Run, run_id, thread_id))
         if run.status != "requires_action":
             raise ApiError(400, f"Runs in status '{run.status}' do not accept tool outputs.")
         wanted = [call.id for call in run.required_action.submit_tool_outputs.tool_calls]
         _check(wanted, [output.tool_call_id for output in body.tool_outputs])
-        _fill(store, run, {output.tool_call_id: output.output for output in body.tool_outputs})
+        outputs = {output.tool_call_id: output.output for output in body.tool_outputs}
+        filled = _fill(store, run, outputs)
         run.status, run.required_action = "queued", None
         store.update(run)
         store.claim(run.id)
+    answer = EventStream(engine.feed, run.id) if body.stream else run
+    for step in filled:
+        engine.feed.tell(run.id, "thread.run.step.completed", step)
+    engine.feed.tell(run.id, "thread.run.queued", run)
     engine.start(run.id)
-    return run
+    return answer
 
 
 def _check(wanted: list[str], given: list[str]) -> None:
@@ -63,11 +67,16 @@ def _check(wanted: list[str], given: list[str]) -> None:
     )
 
 
-def _fill(store: Store, run: Run, outputs: dict[str, str]) -> None:
+def _fill(store: Store, run: Run, outputs: dict[str, str]) -> list[RunStep]:
+    """Write the outputs into the steps that wait for them, and return these steps."""
+    filled = []
     for step in store.all(RunStep, run.id):
         if step.status == "in_progress":
             for call in step.step_details.tool_calls:
                 if call.id in outputs:
                     call.function.output = outputs[call.id]
             step.status, step.completed_at = "completed", now()
+            step.metadata["ended_at_ms"] = now_ms()
             store.update(step)
+            filled.append(step)
+    return filled

@@ -7,6 +7,7 @@ from openai.types.beta.threads.run import LastError
 
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine.execution import Execution
+from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import end_idle
 from assistants_server.engine.upstream import ModelServer, Upstream
 from assistants_server.store import NotFound, Store
@@ -21,9 +22,13 @@ class Engine:
     Args:
         store: where runs are read and written.
         upstream: who answers the model turns.
+
+    Attributes:
+        feed: tells what becomes of the runs that are executed here.
     """
 
     def __init__(self, store: Store, upstream: Upstream) -> None:
+        self.feed = Feed()
         self._store = store
         self._model = ModelServer(upstream)
         self._interpreter = CodeInterpreter(store)
@@ -38,7 +43,7 @@ class Engine:
 
     def start(self, run_id: str) -> None:
         """Begin to execute a queued run, and return at once."""
-        execution = Execution(self._store, self._model, self._interpreter, run_id)
+        execution = Execution(self._store, self.feed, self._model, self._interpreter, run_id)
         task = asyncio.create_task(execution.run(), name=run_id)
         self._running[run_id] = execution, task
         task.add_done_callback(self._ended)
@@ -74,6 +79,7 @@ class Engine:
         execution, _ = self._running.pop(task.get_name())
         if task.cancelled():
             execution.never_began()
+        self.feed.end(task.get_name())
 
     async def _watch(self) -> None:
         """Notice when another server on the same file cancels a run that is executed here."""

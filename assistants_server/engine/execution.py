@@ -10,6 +10,8 @@ from openai.types.beta.threads.run import LastError, RequiredAction
 from assistants_server.clock import now
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine import tools
+from assistants_server.engine.draft import Draft
+from assistants_server.engine.feed import Feed
 from assistants_server.engine.prompt import PromptTooLong, build_request
 from assistants_server.engine.records import Records
 from assistants_server.engine.states import finish_run
@@ -31,14 +33,20 @@ class Execution:
     """
 
     def __init__(
-        self, store: Store, model: ModelServer, interpreter: CodeInterpreter, run_id: str
+        self,
+        store: Store,
+        feed: Feed,
+        model: ModelServer,
+        interpreter: CodeInterpreter,
+        run_id: str,
     ) -> None:
         self.store = store
+        self.feed = feed
         self.model = model
         self.interpreter = interpreter
         self.run_id = run_id
         self.records: Records | None = None
-        self.text = ""
+        self.draft: Draft | None = None
         self.stopping = False
 
     async def run(self) -> None:
@@ -75,7 +83,8 @@ class Execution:
                 raise asyncio.CancelledError
             run.status = "in_progress"
             run.started_at = run.started_at or now()
-        self.records = Records(self.store, run)
+        self.records = Records(self.store, run, self.feed)
+        self.feed.tell(run.id, "thread.run.in_progress", run)
         return run
 
     async def _loop(self, run: Run) -> None:
@@ -92,28 +101,17 @@ class Execution:
 
     async def _turn(self, run: Run) -> Turn:
         """Let the model speak once; its message, if it writes one, is closed at the end."""
-        self.text = ""
+        written = self.interpreter.written(run.thread_id)
+        self.draft = Draft(self.records, run, written)
         async for piece in self.model.turn(build_request(self.store, run)):
             if isinstance(piece, Turn):
                 turn = piece
             else:
-                if not self.records.message_is_open:
-                    self.records.open_message()
-                self.text += piece
+                self.draft.add(piece)
         if not turn.blocks and not turn.calls:
             raise UpstreamError("The model answered with nothing at all.")
         with self.store.transaction():
-            if turn.blocks:
-                if not self.records.message_is_open:
-                    self.records.open_message()
-                status = "incomplete" if turn.cut_short else "completed"
-                usage = None if turn.calls else turn.usage
-                written = self.interpreter.written(run.thread_id)
-                self.records.close_message(turn.blocks, status, usage, written)
-            if turn.calls:
-                recorded = [tools.as_recorded(call, run) for call in turn.calls]
-                self.records.open_calls(recorded, turn.reasoning)
-                self.records.note_usage(turn.usage)
+            self.draft.finish(turn)
         return turn
 
     async def _call_tools(self, run: Run, turn: Turn) -> list[Call]:
@@ -150,6 +148,7 @@ class Execution:
                 type="submit_tool_outputs", submit_tool_outputs={"tool_calls": calls}
             )
             self.store.release(self.run_id)
+        self.feed.tell(run.id, "thread.run.requires_action", run)
 
     def _finish(
         self, status: str, reason: str | None = None, *, error: LastError | None = None
@@ -158,8 +157,10 @@ class Execution:
         try:
             with self.store.transaction():
                 if self.records is not None:
-                    self.records.close_all(status, self.text, error and error.message)
-                finish_run(self.store, self.run_id, status, error=error, reason=reason)
+                    text = self.draft.text if self.draft else ""
+                    self.records.close_all(status, text, error and error.message)
+                run = finish_run(self.store, self.run_id, status, error=error, reason=reason)
+            self.feed.tell(self.run_id, f"thread.run.{status}", run)
             fields = {"run": self.run_id, "status": status, "error": error and error.code}
             log.info("run", extra={"fields": fields})
         except NotFound:

@@ -14,11 +14,13 @@ from openai.types.beta.threads import (
 )
 from openai.types.beta.threads.runs import RunStep, ToolCall
 from openai.types.beta.threads.runs.run_step import LastError, Usage
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from assistants_server.clock import now, now_ms
+from assistants_server.engine import deltas
+from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import leave_incomplete
-from assistants_server.engine.turn import text_block
+from assistants_server.engine.turn import CallBegun, TextPiece, text_block
 from assistants_server.store import Reasoning, Store, new_id
 
 SANDBOX_PATH = re.compile(r"(?:sandbox:)?/mnt/data/([\w.,+@-]*\w)")
@@ -28,11 +30,13 @@ _tool_call = TypeAdapter(ToolCall)
 class Records:
     """The messages and steps of one run. At most one step is open at a time."""
 
-    def __init__(self, store: Store, run: Run) -> None:
+    def __init__(self, store: Store, run: Run, feed: Feed) -> None:
         self._store = store
         self._run = run
+        self._feed = feed
         self._message_id: str | None = None
         self._step_id: str | None = None
+        self._figures = 0
 
     @property
     def message_is_open(self) -> bool:
@@ -56,6 +60,19 @@ class Records:
             self._store.insert(message, parent=run.thread_id)
             self._open_step(creation)
         self._message_id = message.id
+        self._tell("thread.message.created", message)
+        self._tell("thread.message.in_progress", message)
+        drawn = self._unshown_figures()
+        for index, block in enumerate(drawn):
+            piece = {"index": index, **block.model_dump(exclude_none=True)}
+            self._tell(deltas.MESSAGE, deltas.of_message(message.id, piece))
+        self._figures = len(drawn)
+
+    def add_text(self, piece: TextPiece) -> None:
+        """Tell of a piece of the open message. It is written when the message is closed."""
+        index = self._figures + piece.block
+        delta = deltas.text(self._message_id, index, piece.text, piece.refusal)
+        self._feed.tell_piece(self._run.id, delta)
 
     def close_message(
         self,
@@ -80,18 +97,44 @@ class Records:
                     message.status, message.completed_at = "completed", now()
                 else:
                     leave_incomplete(message, status)
+            self._tell(f"thread.message.{message.status}", message)
             # A step knows no "incomplete": what was cut short did complete its message.
             self.close_step("completed" if status == "incomplete" else status, usage)
         self._message_id = None
 
-    def open_calls(self, calls: list[dict[str, Any]], reasoning: list[dict[str, Any]]) -> None:
-        """Begin a step of tool calls, given as the wire writes them.
+    def add_message(self, blocks: list[MessageContent], written: Mapping[str, str]) -> None:
+        """Write a whole message while a step of calls is open."""
+        calls, self._step_id = self._step_id, None
+        self.open_message()
+        self.close_message(blocks, "completed", None, written)
+        self._step_id = calls
+
+    def open_calls(self) -> None:
+        """Begin a step of tool calls. Which they are is written when the model has spoken."""
+        self._open_step({"type": "tool_calls", "tool_calls": []})
+
+    def begin_call(self, number: int, kind: str, call: CallBegun) -> None:
+        """Tell that the model begins a call, of that kind, in the open step."""
+        inside = {"input": "", "outputs": []}
+        if kind == "function":
+            inside = {"name": call.name, "arguments": ""}
+        begun = {"index": number, "id": call.id, "type": kind, kind: inside}
+        self._tell(deltas.STEP, deltas.of_call(self._step_id, begun))
+
+    def add_to_call(self, number: int, kind: str, text: str) -> None:
+        """Tell of a piece of a function's arguments, or of a program."""
+        delta = deltas.arguments(self._step_id, number, kind, text)
+        self._feed.tell_piece(self._run.id, delta)
+
+    def write_calls(self, calls: list[dict[str, Any]], reasoning: list[dict[str, Any]]) -> None:
+        """Write the calls of the open step, given as the wire writes them.
 
         Args:
             reasoning: what the model thought on the way to them; kept with the step, for its eyes
                 only.
         """
-        self._open_step({"type": "tool_calls", "tool_calls": calls})
+        with self._store.change(RunStep, self._step_id) as step:
+            step.step_details.tool_calls = [_tool_call.validate_python(call) for call in calls]
         if reasoning:
             behind = Reasoning(id=Reasoning.id_behind(self._step_id), items=reasoning)
             self._store.insert(behind, parent=self._step_id)
@@ -102,6 +145,14 @@ class Records:
             calls = step.step_details.tool_calls
             place = next(index for index, each in enumerate(calls) if each.id == call["id"])
             calls[place] = _tool_call.validate_python(call)
+        kind = call["type"]
+        if kind == "code_interpreter":
+            outputs = [{"index": n, **output} for n, output in enumerate(call[kind]["outputs"])]
+            inside: dict[str, Any] = {"outputs": outputs}
+        else:
+            inside = {"output": call[kind]["output"]}
+        told = {"index": place, "type": kind, kind: inside}
+        self._tell(deltas.STEP, deltas.of_call(self._step_id, told))
 
     def close_step(
         self, status: str, usage: dict[str, int] | None = None, error: str | None = None
@@ -115,6 +166,7 @@ class Records:
             step.metadata["ended_at_ms"] = now_ms()
             step.usage = Usage(**usage) if usage else step.usage
             step.last_error = error and LastError(code="server_error", message=error)
+        self._tell(f"thread.run.step.{status}", step)
         self._step_id = None
 
     def note_usage(self, usage: dict[str, int]) -> None:
@@ -142,6 +194,11 @@ class Records:
         )
         self._store.insert(step, parent=self._run.id)
         self._step_id = step.id
+        self._tell("thread.run.step.created", step)
+        self._tell("thread.run.step.in_progress", step)
+
+    def _tell(self, event: str, data: BaseModel) -> None:
+        self._feed.tell(self._run.id, event, data)
 
     def _common(self) -> dict[str, Any]:
         run = self._run

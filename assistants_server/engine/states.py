@@ -71,8 +71,8 @@ def finish_run(
     *,
     error: LastError | None = None,
     reason: str | None = None,
-) -> None:
-    """Write a run's end into the store. Its usage is the sum of its steps'.
+) -> Run:
+    """Write a run's end into the store, and return the run. Its usage is the sum of its steps'.
 
     Raises:
         NotFound: the run has been deleted.
@@ -91,3 +91,4 @@ def finish_run(
         if status in ("completed", "failed", "cancelled"):
             setattr(run, f"{status}_at", now())
         store.release(run_id)
+    return run

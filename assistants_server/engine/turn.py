@@ -6,7 +6,7 @@ says of an item counts more than what came before it.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from openai.types.beta.threads import MessageContent, RefusalContentBlock, Text, TextContentBlock
 
@@ -26,6 +26,32 @@ class Call:
     id: str
     name: str
     arguments: str
+
+
+class TextPiece(NamedTuple):
+    """A piece of what the model says, or of its refusal, for the block of that number."""
+
+    block: int
+    text: str
+    refusal: bool = False
+
+
+class CallBegun(NamedTuple):
+    """The model begins to call a function. `number` counts the calls of the turn from 0."""
+
+    number: int
+    id: str
+    name: str
+
+
+class CallPiece(NamedTuple):
+    """A piece of the arguments of a call."""
+
+    number: int
+    arguments: str
+
+
+Piece = TextPiece | CallBegun | CallPiece
 
 
 @dataclass
@@ -53,32 +79,29 @@ class TurnReader:
 
     _response: dict[str, Any] | None = None
     _items: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _texts: dict[str, str] = field(default_factory=dict)
+    _texts: dict[tuple[str, Any], str] = field(default_factory=dict)
     _arguments: dict[str, str] = field(default_factory=dict)
+    _begun: dict[str, int] = field(default_factory=dict)
 
-    def read(self, event: Any) -> str:
-        """Take in an event; return the text that it adds to the answer, if any.
+    def read(self, event: Any) -> Piece | None:
+        """Take in an event; return what it adds to the answer, if anything.
 
         Raises:
             UpstreamError: it says that the turn has failed.
         """
         if not isinstance(event, dict):
-            return ""
+            return None
         item_id = str(event.get("item_id", ""))
         match event.get("type"):
-            case "response.output_text.delta":
-                piece = str(event.get("delta") or "")
-                self._texts[item_id] = self._texts.get(item_id, "") + piece
-                return piece
+            case "response.output_text.delta" | "response.refusal.delta" as kind:
+                return self._text(item_id, event, str(event.get("delta") or ""), "refusal" in kind)
             case "response.function_call_arguments.delta":
-                piece = str(event.get("delta") or "")
-                self._arguments[item_id] = self._arguments.get(item_id, "") + piece
+                so_far = self._arguments.get(item_id, "") + str(event.get("delta") or "")
+                return self._call_piece(item_id, so_far)
             case "response.function_call_arguments.done":
-                self._arguments[item_id] = str(event.get("arguments") or "")
+                return self._call_piece(item_id, str(event.get("arguments") or ""))
             case "response.output_item.added" | "response.output_item.done":
-                item = event.get("item")
-                if isinstance(item, dict):
-                    self._items[str(item.get("id") or f"#{event.get('output_index')}")] = item
+                return self._item(event)
             case "response.completed" | "response.incomplete":
                 response = event.get("response")
                 self._response = response if isinstance(response, dict) else {}
@@ -87,7 +110,7 @@ class TurnReader:
                 raise _failure(response.get("error") or {})
             case "error":
                 raise _failure(event.get("error") or event)
-        return ""
+        return None
 
     def turn(self) -> Turn:
         """Return the whole turn.
@@ -105,6 +128,31 @@ class TurnReader:
             raise UpstreamError(
                 f"The model's server sent an answer that cannot be read ({error!r})."
             ) from error
+
+    def _text(self, item_id: str, event: dict, text: str, refusal: bool) -> TextPiece:
+        place = item_id, event.get("content_index")
+        self._texts[place] = self._texts.get(place, "") + text
+        return TextPiece(list(self._texts).index(place), text, refusal)
+
+    def _call_piece(self, item_id: str, so_far: str) -> CallPiece | None:
+        before = self._arguments.get(item_id, "")
+        self._arguments[item_id] = so_far
+        if item_id not in self._begun or not so_far.startswith(before):
+            return None
+        return CallPiece(self._begun[item_id], so_far.removeprefix(before))
+
+    def _item(self, event: dict[str, Any]) -> CallBegun | None:
+        item = event.get("item")
+        if not isinstance(item, dict):
+            return None
+        item_id = str(item.get("id") or f"#{event.get('output_index')}")
+        self._items[item_id] = item
+        is_new = item.get("type") == "function_call" and item_id not in self._begun
+        if not is_new or not item.get("name"):
+            return None
+        self._begun[item_id] = len(self._begun)
+        call_id = str(item.get("call_id") or item_id)
+        return CallBegun(self._begun[item_id], call_id, str(item["name"]))
 
     def _turn(self, response: dict[str, Any]) -> Turn:
         items = response.get("output") or list(self._items.values())

@@ -10,7 +10,7 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream
 
-from assistants_server.engine.turn import Turn, TurnReader, UpstreamError
+from assistants_server.engine.turn import Piece, Turn, TurnReader, UpstreamError
 
 OPENAI = "https://api.openai.com/v1"
 # Not every server knows these fields; one that refuses them by name is asked again without.
@@ -57,8 +57,8 @@ class ModelServer:
         self._client = AsyncOpenAI(base_url=upstream.base_url, api_key=upstream.api_key)
         self._refused: set[str] = set()
 
-    async def turn(self, request: dict[str, Any]) -> AsyncIterator[str | Turn]:
-        """Ask for one turn; yield the text piece by piece, and at last the whole `Turn`.
+    async def turn(self, request: dict[str, Any]) -> AsyncIterator[Piece | Turn]:
+        """Ask for one turn; yield it piece by piece, and at last the whole `Turn`.
 
         Raises:
             UpstreamError: no connection, an error status, a failed response or a stream that ends

@@ -1,0 +1,112 @@
+"""Tells those who stream a run what becomes of it, as it happens."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+LAST = {
+    f"thread.run.{status}"
+    for status in ("completed", "failed", "cancelled", "expired", "incomplete", "requires_action")
+}
+MOST_WAITING = 64  # events; a reader that is further behind gets the next deltas joined
+
+
+@dataclass
+class Delta:
+    """A piece of text that may be joined with the one before it.
+
+    Attributes:
+        key: what it belongs to; only pieces of the same are joined.
+        build: makes the event's data of the text.
+    """
+
+    event: str
+    key: tuple
+    text: str
+    build: Callable[[str], BaseModel]
+
+
+class Subscription:
+    """The events of one run for one reader.
+
+    A reader that is slow holds up nobody. What waits for it is bounded by what the run writes.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[str, str] | Delta | None] = deque()
+        self._some = asyncio.Event()
+
+    def push(self, item: tuple[str, str] | Delta | None) -> None:
+        """Add an event; None ends the stream."""
+        last = self._waiting[-1] if len(self._waiting) > MOST_WAITING else None
+        if isinstance(item, Delta) and isinstance(last, Delta) and last.key == item.key:
+            last.text += item.text
+        else:
+            # A copy, since the others' joining must not change what waits here.
+            copied = Delta(**vars(item)) if isinstance(item, Delta) else item
+            self._waiting.append(copied)
+        self._some.set()
+
+    async def __aiter__(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield name and data, up to the event that ends the stream."""
+        while True:
+            while not self._waiting:
+                self._some.clear()
+                await self._some.wait()
+            item = self._waiting.popleft()
+            if item is None:
+                return
+            if isinstance(item, Delta):
+                yield item.event, _json(item.build(item.text))
+                continue
+            yield item
+            if item[0] in LAST:
+                return
+
+
+class Feed:
+    """Who streams which run. Used from the server's event loop only."""
+
+    def __init__(self) -> None:
+        self._readers: dict[str, list[Subscription]] = {}
+
+    @contextmanager
+    def subscribe(self, run_id: str) -> Iterator[Subscription]:
+        """Read what is told of a run while in here."""
+        reader = Subscription()
+        self._readers.setdefault(run_id, []).append(reader)
+        try:
+            yield reader
+        finally:
+            self._readers[run_id].remove(reader)
+            if not self._readers[run_id]:
+                del self._readers[run_id]
+
+    def tell(self, run_id: str, event: str, data: BaseModel) -> None:
+        """Tell the readers of a run, if there are any, of an event."""
+        if run_id in self._readers:
+            self._push(run_id, (event, _json(data)))
+
+    def tell_piece(self, run_id: str, delta: Delta) -> None:
+        """Tell the readers of a run, if there are any, of a piece of text."""
+        if run_id in self._readers and delta.text:
+            self._push(run_id, delta)
+
+    def end(self, run_id: str) -> None:
+        """End the streams of a run, of which nothing more will be told."""
+        if run_id in self._readers:
+            self._push(run_id, None)
+
+    def _push(self, run_id: str, item: tuple[str, str] | Delta | None) -> None:
+        for reader in self._readers[run_id]:
+            reader.push(item)
+
+
+def _json(data: BaseModel) -> str:
+    # In a delta, what is not there has not changed; null would say that it is now null.
+    is_delta = getattr(data, "object", "").endswith(".delta")
+    return data.model_dump_json(by_alias=True, exclude_none=is_delta)
