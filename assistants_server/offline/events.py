@@ -1,6 +1,7 @@
 """A response as the server-sent events that lead to it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 
 from openai.types import responses as wire
@@ -64,7 +65,7 @@ def _message(answer: Answer, item: wire.ResponseOutputMessage, at: dict) -> Iter
 
 
 def _call(item: wire.ResponseFunctionToolCall, at: dict) -> Iterator[BaseModel]:
-    for line in item.arguments.splitlines(keepends=True):
+    for line in re.split(r"(?<=\\n)", item.arguments):  # a program's lines, as JSON writes them
         yield wire.ResponseFunctionCallArgumentsDeltaEvent(
             type="response.function_call_arguments.delta", delta=line, item_id=item.id, **at
         )
