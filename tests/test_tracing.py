@@ -208,3 +208,52 @@ def test_ending_what_was_not_started_says_what_to_do(tmp_path: Path):
 def test_a_switch_that_is_neither_on_nor_off_is_refused(tmp_path: Path):
     done = traced.run_script(tmp_path, traced.SET_UP, env={"TRACE_PRINTS": "maybe"})
     assert "TRACE_PRINTS is 'maybe'; it must be true or false." in done.stderr
+
+
+def test_a_streamed_run_is_one_span_too(tmp_path: Path):
+    program = """
+import asyncio
+from openai import AsyncOpenAI
+
+with trace("streams") as streams:
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Solve 2x = 8"}])
+    for event in client.beta.threads.runs.create(thread.id, assistant_id=tutor.id, stream=True):
+        pass
+    with client.beta.threads.runs.stream(thread_id=thread.id, assistant_id=tutor.id) as stream:
+        stream.until_done()
+
+    async def listen():
+        async with AsyncOpenAI(base_url=client.base_url, api_key=client.api_key) as asking:
+            async with asking.beta.threads.create_and_run_stream(
+                assistant_id=tutor.id,
+                thread={"messages": [{"role": "user", "content": "Make a quiz of 2 questions"}]},
+            ) as stream:
+                run = await stream.get_final_run()
+            (call,) = run.required_action.submit_tool_outputs.tool_calls
+            outputs = [{"tool_call_id": call.id, "output": "[]"}]
+            async with asking.beta.threads.runs.submit_tool_outputs_stream(
+                run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs
+            ) as stream:
+                await stream.until_done()
+
+    asyncio.run(listen())
+end_trace()
+print(*[span.name for span in streams.spans()], sep="\\n")
+for span in streams.spans():
+    if span.name == "openai.run":
+        print(span.status, span.attributes["gen_ai.usage.total_tokens"] > 0, span.parent_id != "")
+"""
+    done = traced.run_script(tmp_path, traced.SET_UP, program)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout.splitlines()[3:]
+    assert sorted(said[:8]) == [
+        "openai.run",
+        "openai.run",
+        "openai.run",
+        "openai.run.display_quiz",
+        "openai.run.message_creation",
+        "openai.run.message_creation",
+        "openai.run.message_creation",
+        "streams.session",
+    ]
+    assert said[8:] == ["ok True True"] * 3

@@ -7,11 +7,12 @@ the async client, whichever methods wait for the run.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
 from openai._legacy_response import LegacyAPIResponse  # what `with_raw_response` returns
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
@@ -23,6 +24,7 @@ from wrapt import wrap_function_wrapper
 
 from helpers.tracing import switches
 
+CREATING = ("create", "create_and_run")
 ENDED = ("completed", "failed", "cancelled", "expired", "incomplete")
 IN_ERROR = ("failed", "expired", "incomplete")
 SECOND = 1_000_000_000  # nanoseconds
@@ -45,6 +47,8 @@ def install() -> None:
         for method in methods:
             wrap_function_wrapper(module, method, _watch)
             wrap_function_wrapper(module, f"Async{method}", _watch_async)
+    for handler in ("AssistantEventHandler", "AsyncAssistantEventHandler"):
+        wrap_function_wrapper("openai.lib.streaming", f"{handler}._init", _watch_handler)
 
 
 def within(run: Run) -> AbstractContextManager:
@@ -64,29 +68,74 @@ def end_open(trace_id: int) -> None:
 def _watch(call, resource, args: tuple, kwargs: dict):
     with _calling(call) as started:
         result = call(*args, **kwargs)
-    with _ending(result, started, call, kwargs) as ending:
+    if isinstance(result, Stream):
+        _follow(result, started, kwargs)
+        return result
+    creates = call.__name__ in CREATING
+    with _ending(result, started, creates, kwargs) as ending:
         if ending is not None:
-            run, threads = ending.run, resource._client.beta.threads
-            pages = threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
-            ending.steps = list(pages)
-            if switches.contents():
-                page = threads.messages.list(run.thread_id, limit=MOST_MESSAGES)
-                ending.messages = page.data
+            _look(ending, resource._client)
     return result
 
 
 async def _watch_async(call, resource, args: tuple, kwargs: dict):
     with _calling(call) as started:
         result = await call(*args, **kwargs)
-    with _ending(result, started, call, kwargs) as ending:
+    if isinstance(result, AsyncStream):
+        _follow_async(result, started, kwargs)
+        return result
+    creates = call.__name__ in CREATING
+    with _ending(result, started, creates, kwargs) as ending:
         if ending is not None:
-            run, threads = ending.run, resource._client.beta.threads
-            pages = threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
-            ending.steps = [step async for step in pages]
-            if switches.contents():
-                page = await threads.messages.list(run.thread_id, limit=MOST_MESSAGES)
-                ending.messages = page.data
+            await _look_async(ending, resource._client)
     return result
+
+
+def _watch_handler(init, _handler, args: tuple, kwargs: dict):
+    """Follow the stream that an event handler of the SDK is about to read."""
+    (stream,) = args
+    follow = _follow if isinstance(stream, Stream) else _follow_async
+    with suppress(Exception):
+        follow(stream, time.time_ns(), {})
+    return init(*args, **kwargs)
+
+
+def _follow(stream: Stream, started: int, kwargs: dict) -> None:
+    def events(behind: Iterator) -> Iterator:
+        for event in behind:
+            with _ending(event.data, started, True, kwargs) as ending:
+                if ending is not None:
+                    _look(ending, stream._client)
+            yield event
+
+    stream._iterator = events(stream._iterator)
+
+
+def _follow_async(stream: AsyncStream, started: int, kwargs: dict) -> None:
+    async def events(behind: AsyncIterator) -> AsyncIterator:
+        async for event in behind:
+            with _ending(event.data, started, True, kwargs) as ending:
+                if ending is not None:
+                    await _look_async(ending, stream._client)
+            yield event
+
+    stream._iterator = events(stream._iterator)
+
+
+def _look(ending: "_Ending", client: OpenAI) -> None:
+    run, threads = ending.run, client.beta.threads
+    ending.steps = list(threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc"))
+    if switches.contents():
+        ending.messages = threads.messages.list(run.thread_id, limit=MOST_MESSAGES).data
+
+
+async def _look_async(ending: "_Ending", client: AsyncOpenAI) -> None:
+    run, threads = ending.run, client.beta.threads
+    pages = threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
+    ending.steps = [step async for step in pages]
+    if switches.contents():
+        page = await threads.messages.list(run.thread_id, limit=MOST_MESSAGES)
+        ending.messages = page.data
 
 
 @contextmanager
@@ -117,7 +166,7 @@ class _Ending:
 
 
 @contextmanager
-def _ending(result: Any, started: int, call, kwargs: dict) -> Iterator[_Ending | None]:
+def _ending(result: Any, started: int, creates: bool, kwargs: dict) -> Iterator[_Ending | None]:
     """Note the run that a call has returned; if it has ended, let the caller look, and end its span.
 
     Raises nothing: tracing must not break what it traces.
@@ -125,7 +174,7 @@ def _ending(result: Any, started: int, call, kwargs: dict) -> Iterator[_Ending |
     ending = None
     with suppress(Exception):
         run = result.parse() if isinstance(result, LegacyAPIResponse) else result
-        span = _span_of(run, started, call, kwargs) if isinstance(run, Run) else None
+        span = _span_of(run, started, creates, kwargs) if isinstance(run, Run) else None
         if span is not None and run.status in ENDED and _open.pop(run.id, None):
             ending = _Ending(span, run)
     try:
@@ -137,15 +186,13 @@ def _ending(result: Any, started: int, call, kwargs: dict) -> Iterator[_Ending |
                 _end(ending.span, ending.run, ending.steps, ending.messages)
 
 
-def _span_of(run: Run, started: int, call, kwargs: dict) -> Span | None:
+def _span_of(run: Run, started: int, creates: bool, kwargs: dict) -> Span | None:
     """Return the span of a run, a new one if it has just been created; note its status."""
     from agentops.instrumentation.providers.openai.wrappers import handle_run_attributes
 
     span = _open.get(run.id)
     if span is None:
-        if call.__name__ not in ("create", "create_and_run"):
-            return None
-        if not trace.get_current_span().is_recording():
+        if not creates or run.status in ENDED or not trace.get_current_span().is_recording():
             return None
         span = _tracer().start_span("openai.run", kind=SpanKind.CLIENT, start_time=started)
         _set(
