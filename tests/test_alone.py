@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx2
 import pytest
@@ -23,13 +24,15 @@ SECRET = "canary-of-a-private-prompt"
 
 
 @contextmanager
-def alone(database: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen]:
+def alone(
+    database: Path, *options: str, stderr: IO | int = subprocess.PIPE, **environment: str
+) -> Iterator[subprocess.Popen]:
     """Start the server alone; yield the process, with its `base_url` and `token`."""
     process = subprocess.Popen(
         [sys.executable, "-m", "assistants_server", "--port", "0", "--db", str(database), *options],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
     try:

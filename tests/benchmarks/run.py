@@ -1,7 +1,7 @@
 """``make bench``: every benchmark, one after the other."""
 
-from tests.benchmarks import code, helpers, http, live, start, tracing
+from tests.benchmarks import code, helpers, http, live, start, streams, tracing
 
-for benchmark in (start, helpers, http, code, live, tracing):
+for benchmark in (start, helpers, http, code, live, streams, tracing):
     benchmark.main()
     print()
