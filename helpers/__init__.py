@@ -26,7 +26,7 @@ from helpers.quiz import (
     get_mock_response_from_user_multiple_choice,
 )
 from helpers.steps import show_steps
-from helpers.tool_calls import answer_tool_calls
+from helpers.tool_calls import answer_tool_calls, call_function
 from helpers.tracing import end_trace, show_trace, start_trace, trace
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "MODEL",
     "RunNotCompleted",
     "answer_tool_calls",
+    "call_function",
     "connect",
     "create_thread_and_run",
     "display_quiz",
