@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from openai.types.beta.threads import Run
+from openai.types.beta.threads import MessageContent, Run
 
 from assistants_server.engine import tools
 from assistants_server.engine.deltas import code_so_far
@@ -89,14 +89,23 @@ class Draft:
             self._records.add_to_call(number, kind, so_far.removeprefix(shown))
             self._shown[number] = so_far
 
+    def _show_rest(self, number: int, block: MessageContent) -> None:
+        """Tell what no piece has told: some servers send the text only when it is whole."""
+        if not self._records.message_is_open:
+            self._records.open_message()
+        refusal = block.type == "refusal"
+        whole, told = block.refusal if refusal else block.text.value, self._texts.get(number, "")
+        if whole.startswith(told):
+            self._records.add_text(TextPiece(number, whole.removeprefix(told), refusal))
+
     def _write_message(self, turn: Turn) -> None:
         if self._kinds:  # the message before the calls is written; what came later is not
             later = turn.blocks[len(self._texts) :] if self._closed else turn.blocks
             if later:
                 self._records.add_message(later, self._written)
             return
-        if not self._records.message_is_open:
-            self._records.open_message()
+        for number, block in enumerate(turn.blocks):
+            self._show_rest(number, block)
         status = "incomplete" if turn.cut_short else "completed"
         usage = None if turn.calls else turn.usage
         self._records.close_message(turn.blocks, status, usage, self._written)
