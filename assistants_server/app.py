@@ -17,6 +17,8 @@ from assistants_server.api import (
     runs,
     threads,
     tool_outputs,
+    vector_store_files,
+    vector_stores,
 )
 from assistants_server.api.auth import RequireToken
 from assistants_server.api.limits import LimitBody
@@ -63,7 +65,8 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
     errors.install(app)
     app.include_router(health.router)
     # /threads/runs must be asked before /threads/{thread_id}.
-    for room in (assistants, runs, threads, messages, run_steps, tool_outputs, files):
+    rooms = (assistants, runs, threads, messages, run_steps, tool_outputs, files)
+    for room in (*rooms, vector_stores, vector_store_files):
         app.include_router(room.router, prefix="/v1")
     for room in (responses, chat_completions) if offline else (pass_through,):
         app.include_router(room.router, prefix="/v1")

@@ -12,7 +12,7 @@ from pydantic import Field
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException
 
-from assistants_server.api.context import TheStore
+from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
 from assistants_server.clock import now
@@ -112,7 +112,8 @@ async def content(file_id: str, store: TheStore) -> FileResponse:
 
 
 @router.delete("/{file_id}")
-async def delete(file_id: str, store: TheStore) -> FileDeleted:
+async def delete(file_id: str, store: TheStore, library: TheLibrary) -> FileDeleted:
     store.delete(FileObject, file_id)
+    await library.forget_file(file_id)
     store.content(file_id).unlink(missing_ok=True)
     return FileDeleted(id=file_id, deleted=True, object="file")

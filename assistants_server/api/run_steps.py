@@ -10,6 +10,7 @@ from pydantic import Field
 from assistants_server.api.context import TheStore
 from assistants_server.api.lists import Cursor, ListPage
 from assistants_server.api.runs import Include, RunQuery
+from assistants_server.engine import without_contents
 
 router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps")
 
@@ -23,8 +24,10 @@ async def list_all(
     thread_id: str, run_id: str, cursor: Annotated[StepCursor, Query()], store: TheStore
 ) -> ListPage[RunStep]:
     store.get(Run, run_id, thread_id)
-    paging = cursor.model_dump(exclude={"include"})
-    return ListPage[RunStep].of(store.page(RunStep, run_id, **paging))
+    page = store.page(RunStep, run_id, **cursor.model_dump(exclude={"include"}))
+    if not cursor.include:
+        page.items[:] = map(without_contents, page.items)
+    return ListPage[RunStep].of(page)
 
 
 @router.get("/{step_id}")
@@ -36,4 +39,5 @@ async def retrieve(
     store: TheStore,
 ) -> RunStep:
     store.get(Run, run_id, thread_id)
-    return store.get(RunStep, step_id, run_id)
+    step = store.get(RunStep, step_id, run_id)
+    return step if query.include else without_contents(step)

@@ -73,13 +73,6 @@ def _add_run(store: Store, thread_id: str, body: CreateRun) -> Run:
         for message in body.additional_messages or []:
             add_message(store, thread_id, message)
         run = _new_run(thread_id, assistant, body)
-        if any(tool.type == "file_search" for tool in run.tools):
-            raise ApiError(
-                400,
-                "This server has no file search yet: run with tools that leave it out.",
-                param="tools",
-                code="unsupported_parameter",
-            )
         store.insert(run, parent=thread_id)
         store.claim(run.id)
     return run

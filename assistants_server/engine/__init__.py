@@ -2,6 +2,7 @@
 
 from assistants_server.engine.check import trouble
 from assistants_server.engine.engine import Engine
+from assistants_server.engine.search import without_contents
 from assistants_server.engine.states import ACTIVE, SECONDS_TO_EXPIRE, active_run, expire_if_due
 from assistants_server.engine.upstream import Upstream
 
@@ -13,4 +14,5 @@ __all__ = [
     "active_run",
     "expire_if_due",
     "trouble",
+    "without_contents",
 ]

@@ -71,7 +71,7 @@ class Draft:
         if not self._kinds:
             self._close_message()
             self._records.open_calls()
-        kind = "code_interpreter" if tools.is_code(call, self._run) else "function"
+        kind = tools.kind(call, self._run)
         self._kinds[call.number] = kind
         self._records.begin_call(call.number, kind, call)
 
@@ -83,6 +83,8 @@ class Draft:
 
     def _show_call(self, number: int) -> None:
         arguments, kind = self._arguments[number], self._kinds[number]
+        if kind == "file_search":  # what is looked for is not told, as with OpenAI
+            return
         so_far = code_so_far(arguments) if kind == "code_interpreter" else arguments
         shown = self._shown.get(number, "")
         if so_far.startswith(shown):

@@ -10,6 +10,7 @@ from assistants_server.engine.execution import Execution
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import end_idle
 from assistants_server.engine.upstream import ModelServer, Upstream
+from assistants_server.file_search import Library
 from assistants_server.store import NotFound, Store
 
 SECONDS_BETWEEN_LOOKS = 0.25
@@ -25,6 +26,7 @@ class Engine:
 
     Attributes:
         feed: tells what becomes of the runs that are executed here.
+        library: the vector stores.
     """
 
     def __init__(self, store: Store, upstream: Upstream) -> None:
@@ -32,18 +34,25 @@ class Engine:
         self._store = store
         self._model = ModelServer(upstream)
         self._interpreter = CodeInterpreter(store)
+        self.library = Library(store)
         self._running: dict[str, tuple[Execution, asyncio.Task]] = {}
         self._watcher: asyncio.Task | None = None
 
     def adopt_orphans(self) -> None:
-        """End the runs that servers which are gone have left behind, as ``failed``."""
+        """End the runs that servers which are gone have left behind, and read on where they stopped.
+
+        The runs end as ``failed``.
+        """
         error = LastError(code="server_error", message=ORPHANED)
         for run_id in self._store.orphans:
             end_idle(self._store, run_id, "failed", error)
+        self.library.resume()
 
     def start(self, run_id: str) -> None:
         """Begin to execute a queued run, and return at once."""
-        execution = Execution(self._store, self.feed, self._model, self._interpreter, run_id)
+        execution = Execution(
+            self._store, self.feed, self._model, self._interpreter, self.library, run_id
+        )
         task = asyncio.create_task(execution.run(), name=run_id)
         self._running[run_id] = execution, task
         task.add_done_callback(self._ended)
@@ -73,6 +82,7 @@ class Engine:
         if self._watcher is not None:
             self._watcher.cancel()
         await self._interpreter.close()
+        await self.library.close()
         await self._model.close()
 
     def _ended(self, task: asyncio.Task) -> None:

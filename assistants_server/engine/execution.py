@@ -9,7 +9,7 @@ from openai.types.beta.threads.run import LastError, RequiredAction
 
 from assistants_server.clock import now
 from assistants_server.code_interpreter import CodeInterpreter
-from assistants_server.engine import tools
+from assistants_server.engine import search, tools
 from assistants_server.engine.draft import Draft
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.prompt import PromptTooLong, build_request
@@ -17,6 +17,7 @@ from assistants_server.engine.records import Records
 from assistants_server.engine.states import finish_run
 from assistants_server.engine.turn import Call, Turn, UpstreamError
 from assistants_server.engine.upstream import ModelServer
+from assistants_server.file_search import Library
 from assistants_server.store import NotFound, Store
 
 log = logging.getLogger(__name__)
@@ -38,12 +39,14 @@ class Execution:
         feed: Feed,
         model: ModelServer,
         interpreter: CodeInterpreter,
+        library: Library,
         run_id: str,
     ) -> None:
         self.store = store
         self.feed = feed
         self.model = model
         self.interpreter = interpreter
+        self.library = library
         self.run_id = run_id
         self.records: Records | None = None
         self.draft: Draft | None = None
@@ -62,6 +65,8 @@ class Execution:
                 self._finish("cancelled")
         except TimeoutError:
             self._finish("expired")
+        except search.Expired as error:
+            self._finish("failed", error=LastError(code="server_error", message=str(error)))
         except PromptTooLong:
             self._finish("incomplete", reason="max_prompt_tokens")
         except UpstreamError as error:
@@ -120,6 +125,9 @@ class Execution:
         for call in turn.calls:
             if tools.is_code(call, run):
                 recorded = await tools.run_code(self.interpreter, self.store, run, call)
+                self.records.change_call(recorded)
+            elif tools.is_search(call, run):
+                recorded = await search.run_search(self.library, self.store, run, call)
                 self.records.change_call(recorded)
             elif tools.is_for_the_client(call, run):
                 waiting.append(call)

@@ -10,6 +10,7 @@ from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
 
 from assistants_server import tokens
+from assistants_server.engine import search
 from assistants_server.engine.tools import choice, file_names, offered
 from assistants_server.store import NotFound, Reasoning, Store
 
@@ -40,7 +41,7 @@ def build_request(store: Store, run: Run) -> dict[str, Any]:
     request = {
         "model": run.model,
         "instructions": run.instructions or None,
-        "input": messages + [item for step in steps for item in _done(store, step)],
+        "input": messages + [item for step in steps for item in _done(store, steps, step)],
         "max_output_tokens": _tokens_left(run, steps),
         "tools": tools or None,
         # A forced call would be forced again after its output, for ever.
@@ -57,7 +58,7 @@ def build_request(store: Store, run: Run) -> dict[str, Any]:
     return {name: value for name, value in request.items() if value is not None}
 
 
-def _done(store: Store, step: RunStep) -> list[dict[str, Any]]:
+def _done(store: Store, steps: list[RunStep], step: RunStep) -> list[dict[str, Any]]:
     """Return what a step of this run adds to the conversation: a message, or calls and outputs."""
     if step.type == "message_creation":
         message = store.get(Message, step.step_details.message_creation.message_id)
@@ -67,6 +68,9 @@ def _done(store: Store, step: RunStep) -> list[dict[str, Any]]:
         if call.type == "code_interpreter":
             name, arguments = "code_interpreter", json.dumps({"code": call.code_interpreter.input})
             output = _told(call.code_interpreter.outputs)
+        elif call.type == "file_search":
+            name, arguments = "file_search", "{}"
+            output = search.told(call, _number(steps, call))
         else:
             name, arguments = call.function.name, call.function.arguments
             output = call.function.output or ""
@@ -74,6 +78,17 @@ def _done(store: Store, step: RunStep) -> list[dict[str, Any]]:
         items.append({**named, "arguments": arguments})
         items.append({"type": "function_call_output", "call_id": call.id, "output": output})
     return items
+
+
+def _number(steps: list[RunStep], call: Any) -> int:
+    """Return which of the calls of a run this is."""
+    calls = [
+        each.id
+        for step in steps
+        if step.type == "tool_calls"
+        for each in step.step_details.tool_calls
+    ]
+    return calls.index(call.id)
 
 
 def _thoughts(store: Store, step: RunStep) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from openai.types.beta.threads.runs.run_step import LastError, Usage
 from pydantic import BaseModel, TypeAdapter
 
 from assistants_server.clock import now, now_ms
-from assistants_server.engine import deltas
+from assistants_server.engine import deltas, search
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import leave_incomplete
 from assistants_server.engine.turn import CallBegun, TextPiece, text_block
@@ -92,7 +92,7 @@ class Records:
         with self._store.transaction():
             with self._store.change(Message, self._message_id) as message:
                 message.content = self._unshown_figures() + blocks
-                _annotate(blocks, written or {})
+                _annotate(blocks, written or {}, self._store.all(RunStep, self._run.id))
                 if status == "completed":
                     message.status, message.completed_at = "completed", now()
                 else:
@@ -115,9 +115,11 @@ class Records:
 
     def begin_call(self, number: int, kind: str, call: CallBegun) -> None:
         """Tell that the model begins a call, of that kind, in the open step."""
-        inside = {"input": "", "outputs": []}
-        if kind == "function":
-            inside = {"name": call.name, "arguments": ""}
+        inside = {
+            "code_interpreter": {"input": "", "outputs": []},
+            "file_search": {},
+            "function": {"name": call.name, "arguments": ""},
+        }[kind]
         begun = {"index": number, "id": call.id, "type": kind, kind: inside}
         self._tell(deltas.STEP, deltas.of_call(self._step_id, begun))
 
@@ -149,6 +151,9 @@ class Records:
         if kind == "code_interpreter":
             outputs = [{"index": n, **output} for n, output in enumerate(call[kind]["outputs"])]
             inside: dict[str, Any] = {"outputs": outputs}
+        elif kind == "file_search":
+            found = call[kind].get("results", [])
+            inside = {"results": [{**each, "content": None} for each in found]}
         else:
             inside = {"output": call[kind]["output"]}
         told = {"index": place, "type": kind, kind: inside}
@@ -166,7 +171,7 @@ class Records:
             step.metadata["ended_at_ms"] = now_ms()
             step.usage = Usage(**usage) if usage else step.usage
             step.last_error = error and LastError(code="server_error", message=error)
-        self._tell(f"thread.run.step.{status}", step)
+        self._tell(f"thread.run.step.{status}", search.without_contents(step))
         self._step_id = None
 
     def note_usage(self, usage: dict[str, int]) -> None:
@@ -243,10 +248,13 @@ def figures(store: Store, run_id: str) -> list[str]:
     ]
 
 
-def _annotate(blocks: list[MessageContent], written: Mapping[str, str]) -> None:
+def _annotate(
+    blocks: list[MessageContent], written: Mapping[str, str], steps: list[RunStep]
+) -> None:
     for block in blocks:
         if block.type != "text":
             continue
+        block.text.annotations += search.cite(block.text.value, steps)
         for match in SANDBOX_PATH.finditer(block.text.value):
             if match[1] in written:
                 annotation = FilePathAnnotation(

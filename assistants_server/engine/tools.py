@@ -29,6 +29,21 @@ CODE_INTERPRETER = {
 }
 
 
+FILE_SEARCH = {
+    "type": "function",
+    "name": "file_search",
+    "description": "Search the user's documents for passages about something. Each passage that "
+    "you get begins with its mark. Where you use one, put its mark behind what you say.",
+    "parameters": {
+        "type": "object",
+        "properties": {"query": {"type": "string", "description": "what to look for"}},
+        "required": ["query"],
+        "additionalProperties": False,
+    },
+    "strict": True,
+}
+
+
 def offered(run: Run, files: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return the run's tools as the Responses API wants them: all of them functions.
 
@@ -41,6 +56,8 @@ def offered(run: Run, files: Sequence[str] = ()) -> list[dict[str, Any]]:
             there = f" There are these files: {', '.join(files)}." if files else ""
             description = CODE_INTERPRETER["description"] + there
             tools.append({**CODE_INTERPRETER, "description": description})
+        elif tool.type == "file_search":
+            tools.append(FILE_SEARCH)
         elif tool.type == "function":
             function = tool.function.model_dump(exclude_none=True)
             function.setdefault("parameters", {"type": "object", "properties": {}})
@@ -66,6 +83,8 @@ def as_recorded(call: Call, run: Run) -> dict[str, Any]:
             "type": "code_interpreter",
             "code_interpreter": {"input": code, "outputs": []},
         }
+    if is_search(call, run):
+        return {"id": call.id, "type": "file_search", "file_search": {}}
     function = {"name": call.name, "arguments": call.arguments, "output": None}
     return {"id": call.id, "type": "function", "function": function}
 
@@ -73,6 +92,18 @@ def as_recorded(call: Call, run: Run) -> dict[str, Any]:
 def is_code(call: Call, run: Run) -> bool:
     has_it = any(tool.type == "code_interpreter" for tool in run.tools)
     return has_it and call.name == CODE_INTERPRETER["name"]
+
+
+def is_search(call: Call, run: Run) -> bool:
+    has_it = any(tool.type == "file_search" for tool in run.tools)
+    return has_it and call.name == FILE_SEARCH["name"]
+
+
+def kind(call: Call, run: Run) -> str:
+    """Return the type that a run step gives a call."""
+    if is_code(call, run):
+        return "code_interpreter"
+    return "file_search" if is_search(call, run) else "function"
 
 
 def is_for_the_client(call: Call, run: Run) -> bool:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from openai.types import FileObject
+from openai.types import FileObject, VectorStore
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
@@ -26,6 +26,7 @@ NOUNS: dict[type[BaseModel], str] = {
     Run: "run",
     RunStep: "run step",
     FileObject: "file",
+    VectorStore: "vector store",
     Reasoning: "reasoning",
 }
 

@@ -1,0 +1,189 @@
+"""``/vector_stores``: create, list, retrieve, modify, delete, search."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from openai.types import FileObject, VectorStore, VectorStoreDeleted, VectorStoreSearchResponse
+from pydantic import BaseModel, Field, model_validator
+
+from assistants_server.api import fields
+from assistants_server.api.context import TheLibrary, TheStore
+from assistants_server.api.errors import ApiError
+from assistants_server.api.lists import ListPage, Paging
+from assistants_server.file_search import Library
+
+router = APIRouter(prefix="/vector_stores")
+
+Attributes = Annotated[
+    dict[
+        Annotated[str, Field(max_length=64)],
+        Annotated[str, Field(max_length=512)] | float | bool,
+    ],
+    Field(max_length=16),
+]
+FileIds = Annotated[list[str], Field(max_length=500)]
+MostResults = Annotated[int, Field(ge=1, le=50)]
+
+
+class ExpiresAfter(fields.Body):
+    anchor: Literal["last_active_at"]
+    days: Annotated[int, Field(ge=1, le=365)]
+
+
+class Static(fields.Body):
+    max_chunk_size_tokens: Annotated[int, Field(ge=100, le=4096)]
+    chunk_overlap_tokens: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _overlap(self) -> "Static":
+        if self.chunk_overlap_tokens > self.max_chunk_size_tokens / 2:
+            raise ValueError("chunk_overlap_tokens must not exceed half of max_chunk_size_tokens")
+        return self
+
+
+class AutoStrategy(fields.Body):
+    type: Literal["auto"]
+
+
+class StaticStrategy(fields.Body):
+    type: Literal["static"]
+    static: Static
+
+
+Strategy = Annotated[AutoStrategy | StaticStrategy, Field(discriminator="type")]
+
+
+class Comparison(fields.Body):
+    type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
+    key: str
+    value: str | float | bool | list[str | float]
+
+
+class Compound(fields.Body):
+    type: Literal["and", "or"]
+    filters: list["Comparison | Compound"]
+
+
+class ModifyStore(fields.Body):
+    name: fields.Name | None = None
+    metadata: fields.Metadata | None = None
+    expires_after: ExpiresAfter | None = None
+
+
+class CreateStore(ModifyStore):
+    file_ids: FileIds = []
+    chunking_strategy: Strategy | None = None
+
+
+class SearchRanking(fields.Body):
+    ranker: Literal["none", "auto", "default-2024-11-15"] | None = None
+    score_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Search(fields.Body):
+    query: str | list[str]
+    max_num_results: MostResults = 10
+    filters: Comparison | Compound | None = None
+    ranking_options: SearchRanking | None = None
+    rewrite_query: Literal[False] = False  # a language model would be needed for that
+
+
+class Results(BaseModel):
+    """The page of what was found."""
+
+    object: Literal["vector_store.search_results.page"] = "vector_store.search_results.page"
+    search_query: list[str]
+    data: list[VectorStoreSearchResponse]
+    has_more: bool = False
+    next_page: str | None = None
+
+
+async def add_store(library: Library, body: CreateStore) -> VectorStore:
+    """Store a new vector store, and begin to read its files."""
+    created = await library.create(**_settings(body), name=body.name or "")
+    strategy = body.chunking_strategy and body.chunking_strategy.model_dump()
+    for file_id in body.file_ids:
+        await library.add(created.id, file_id, strategy=strategy)
+    return await library.get(created.id)
+
+
+def _settings(body: ModifyStore) -> dict[str, Any]:
+    expires = body.expires_after and body.expires_after.model_dump()
+    return {"metadata": body.metadata or {}, "expires_after": expires}
+
+
+def active(found: VectorStore) -> VectorStore:
+    """Return a vector store, if it has not expired.
+
+    Raises:
+        ApiError: 400, it has.
+    """
+    if found.status == "expired":
+        raise ApiError(400, f"Vector store {found.id} has expired. Create a new one.")
+    return found
+
+
+@router.post("")
+async def create(
+    store: TheStore, library: TheLibrary, body: CreateStore | None = None
+) -> VectorStore:
+    body = body or CreateStore()
+    for file_id in body.file_ids:
+        store.get(FileObject, file_id)
+    return await add_store(library, body)
+
+
+@router.get("")
+async def list_all(cursor: Paging, store: TheStore, library: TheLibrary) -> ListPage[VectorStore]:
+    page = store.page(VectorStore, **cursor.model_dump())
+    page.items[:] = [await library.counted(each) for each in page.items]
+    return ListPage[VectorStore].of(page)
+
+
+@router.get("/{vector_store_id}")
+async def retrieve(vector_store_id: str, library: TheLibrary) -> VectorStore:
+    return await library.get(vector_store_id)
+
+
+@router.post("/{vector_store_id}")
+async def modify(
+    vector_store_id: str, body: ModifyStore, store: TheStore, library: TheLibrary
+) -> VectorStore:
+    with store.transaction():
+        before = store.get(VectorStore, vector_store_id)
+        given = {key: value for key, value in body.given().items() if value is not None}
+        store.update(VectorStore.model_validate({**before.model_dump(), **given}))
+    return await library.get(vector_store_id)
+
+
+@router.delete("/{vector_store_id}")
+async def delete(vector_store_id: str, library: TheLibrary) -> VectorStoreDeleted:
+    await library.delete(vector_store_id)
+    return VectorStoreDeleted(id=vector_store_id, deleted=True, object="vector_store.deleted")
+
+
+@router.post("/{vector_store_id}/search")
+async def search(vector_store_id: str, body: Search, library: TheLibrary) -> Results:
+    active(await library.get(vector_store_id))
+    queries = [body.query] if isinstance(body.query, str) else body.query
+    threshold = body.ranking_options.score_threshold if body.ranking_options else 0.0
+    hits = await library.search(
+        [vector_store_id],
+        " ".join(queries),
+        body.max_num_results,
+        body.filters and body.filters.model_dump(),
+        threshold,
+    )
+    found = [
+        VectorStoreSearchResponse.model_validate(
+            {
+                "file_id": hit.file_id,
+                "filename": hit.name,
+                "score": hit.score,
+                "attributes": hit.attributes,
+                "content": [{"type": "text", "text": hit.text}],
+            }
+        )
+        for hit in hits
+    ]
+    return Results(search_query=queries, data=found)
