@@ -54,11 +54,6 @@ WRONG = [
         {"assistant_id": "{assistant}", "truncation_strategy": {"type": "last_messages"}},
         "truncation_strategy",
     ),
-    (
-        "threads/{thread}/runs",
-        {"assistant_id": "{assistant}", "tools": [{"type": "file_search"}]},
-        "tools",
-    ),
 ]
 
 

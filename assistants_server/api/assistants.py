@@ -7,7 +7,7 @@ from openai.types.beta import Assistant, AssistantDeleted
 from pydantic import Field
 
 from assistants_server.api import fields, resources
-from assistants_server.api.context import TheStore
+from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.lists import ListPage, Paging
 from assistants_server.clock import now
 from assistants_server.store import new_id
@@ -34,8 +34,8 @@ class CreateAssistant(ModifyAssistant):
 
 
 @router.post("")
-async def create(body: CreateAssistant, store: TheStore) -> Assistant:
-    resources.check(store, body.tool_resources)
+async def create(body: CreateAssistant, store: TheStore, library: TheLibrary) -> Assistant:
+    await resources.settle(library, store, body.tool_resources)
     defaults = {"tools": [], "metadata": {}, "response_format": "auto"}
     assistant = Assistant.model_validate(
         {
@@ -61,8 +61,11 @@ async def retrieve(assistant_id: str, store: TheStore) -> Assistant:
 
 
 @router.post("/{assistant_id}")
-async def modify(assistant_id: str, body: ModifyAssistant, store: TheStore) -> Assistant:
-    resources.check(store, body.tool_resources)
+async def modify(
+    assistant_id: str, body: ModifyAssistant, store: TheStore, library: TheLibrary
+) -> Assistant:
+    store.get(Assistant, assistant_id)
+    await resources.settle(library, store, body.tool_resources)
     with store.transaction():
         before = store.get(Assistant, assistant_id)
         after = Assistant.model_validate({**before.model_dump(by_alias=True), **body.given()})

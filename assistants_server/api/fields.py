@@ -22,6 +22,7 @@ Metadata = Annotated[
     ],
     Field(max_length=16),
 ]
+FileIds = Annotated[list[str], Field(max_length=500)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 TopP = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(max_length=256)]
@@ -70,8 +71,38 @@ class CodeInterpreterResources(Body):
     file_ids: Annotated[list[str], Field(max_length=20)] = []
 
 
+class Static(Body):
+    max_chunk_size_tokens: Annotated[int, Field(ge=100, le=4096)]
+    chunk_overlap_tokens: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _overlap(self) -> "Static":
+        if self.chunk_overlap_tokens > self.max_chunk_size_tokens / 2:
+            raise ValueError("chunk_overlap_tokens must not exceed half of max_chunk_size_tokens")
+        return self
+
+
+class AutoStrategy(Body):
+    type: Literal["auto"]
+
+
+class StaticStrategy(Body):
+    type: Literal["static"]
+    static: Static
+
+
+Strategy = Annotated[AutoStrategy | StaticStrategy, Field(discriminator="type")]
+
+
+class NewVectorStore(Body):
+    file_ids: FileIds = []
+    chunking_strategy: Strategy | None = None
+    metadata: Metadata | None = None
+
+
 class FileSearchResources(Body):
     vector_store_ids: Annotated[list[str], Field(max_length=1)] = []
+    vector_stores: Annotated[list[NewVectorStore], Field(max_length=1)] | None = None
 
 
 class ToolResources(Body):

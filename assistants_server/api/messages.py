@@ -1,5 +1,6 @@
 """``/threads/{thread_id}/messages``: create, list, retrieve, modify, delete."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -8,8 +9,8 @@ from openai.types.beta import Thread
 from openai.types.beta.threads import Message, MessageDeleted
 from pydantic import Field
 
-from assistants_server.api import fields
-from assistants_server.api.context import TheStore
+from assistants_server.api import fields, resources
+from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
 from assistants_server.clock import now
@@ -103,6 +104,16 @@ def add_message(store: Store, thread_id: str, body: CreateMessage) -> Message:
     return message
 
 
+def to_search(messages: Iterable[CreateMessage]) -> list[str]:
+    """Return the ids of the files that messages attach for file search."""
+    return [
+        attachment.file_id
+        for message in messages
+        for attachment in message.attachments or ()
+        if any(tool.type == "file_search" for tool in attachment.tools)
+    ]
+
+
 def _content(store: Store, content: str | list[Part]) -> list[dict]:
     parts = [TextPart(type="text", text=content)] if isinstance(content, str) else content
     wire = []
@@ -123,8 +134,12 @@ def _attachments(store: Store, attachments: list[Attachment]) -> list[dict]:
 
 
 @router.post("")
-async def create(thread_id: str, body: CreateMessage, store: TheStore) -> Message:
-    return add_message(store, thread_id, body)
+async def create(
+    thread_id: str, body: CreateMessage, store: TheStore, library: TheLibrary
+) -> Message:
+    message = add_message(store, thread_id, body)
+    await resources.attach(library, store, thread_id, to_search([body]))
+    return message
 
 
 @router.get("")

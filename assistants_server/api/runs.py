@@ -7,12 +7,12 @@ from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Run
 from pydantic import BaseModel, ConfigDict, Field
 
-from assistants_server.api import fields
+from assistants_server.api import fields, resources
 from assistants_server.api.context import TheEngine, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.event_stream import EventStream
 from assistants_server.api.lists import ListPage, Paging
-from assistants_server.api.messages import CreateMessage, add_message
+from assistants_server.api.messages import CreateMessage, add_message, to_search
 from assistants_server.api.threads import CreateThread, add_thread
 from assistants_server.clock import now
 from assistants_server.engine import SECONDS_TO_EXPIRE, Engine, active_run, expire_if_due
@@ -124,9 +124,9 @@ async def create_thread_and_run(
     if body.tool_resources is not None:
         thread.tool_resources = body.tool_resources
     given = {k: v for k, v in body.given().items() if k not in ("thread", "tool_resources")}
-    with store.transaction():
-        added = add_thread(store, thread)
-        run = _add_run(store, added.id, CreateRun.model_validate(given))
+    store.get(Assistant, body.assistant_id)  # before anything is made
+    added = await add_thread(store, engine.library, thread)
+    run = _add_run(store, added.id, CreateRun.model_validate(given))
     return _start(engine, run, body.stream, ("thread.created", added))
 
 
@@ -138,7 +138,10 @@ async def create(
     store: TheStore,
     engine: TheEngine,
 ) -> Run | EventStream:
-    return _start(engine, _add_run(store, thread_id, body), body.stream)
+    run = _add_run(store, thread_id, body)
+    files = to_search(body.additional_messages or [])
+    await resources.attach(engine.library, store, thread_id, files)
+    return _start(engine, run, body.stream)
 
 
 def _start(

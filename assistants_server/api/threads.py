@@ -4,9 +4,10 @@ from fastapi import APIRouter
 from openai.types.beta import Thread, ThreadDeleted
 
 from assistants_server.api import fields, resources
-from assistants_server.api.context import TheEngine, TheStore
-from assistants_server.api.messages import CreateMessage, add_message
+from assistants_server.api.context import TheEngine, TheLibrary, TheStore
+from assistants_server.api.messages import CreateMessage, add_message, to_search
 from assistants_server.clock import now
+from assistants_server.file_search import Library
 from assistants_server.store import Store, new_id
 
 router = APIRouter(prefix="/threads")
@@ -21,30 +22,32 @@ class CreateThread(ModifyThread):
     messages: list[CreateMessage] = []
 
 
-def add_thread(store: Store, body: CreateThread) -> Thread:
+async def add_thread(store: Store, library: Library, body: CreateThread) -> Thread:
     """Store a new thread with its first messages.
 
     Raises:
         NotFound, ApiError: it names a file that is not here; nothing is stored.
     """
-    resources.check(store, body.tool_resources)
+    await resources.settle(library, store, body.tool_resources)
     thread = Thread(
         id=new_id("thread_"),
         object="thread",
         created_at=now(),
         metadata=body.metadata or {},
-        tool_resources=body.tool_resources and body.tool_resources.model_dump(),
+        tool_resources=body.tool_resources
+        and body.tool_resources.model_dump(exclude={"file_search": {"vector_stores"}}),
     )
     with store.transaction():
         store.insert(thread)
         for message in body.messages:
             add_message(store, thread.id, message)
-    return thread
+    await resources.attach(library, store, thread.id, to_search(body.messages))
+    return store.get(Thread, thread.id)
 
 
 @router.post("")
-async def create(store: TheStore, body: CreateThread | None = None) -> Thread:
-    return add_thread(store, body or CreateThread())
+async def create(store: TheStore, library: TheLibrary, body: CreateThread | None = None) -> Thread:
+    return await add_thread(store, library, body or CreateThread())
 
 
 @router.get("/{thread_id}")
@@ -53,8 +56,11 @@ async def retrieve(thread_id: str, store: TheStore) -> Thread:
 
 
 @router.post("/{thread_id}")
-async def modify(thread_id: str, body: ModifyThread, store: TheStore) -> Thread:
-    resources.check(store, body.tool_resources)
+async def modify(
+    thread_id: str, body: ModifyThread, store: TheStore, library: TheLibrary
+) -> Thread:
+    store.get(Thread, thread_id)
+    await resources.settle(library, store, body.tool_resources)
     with store.transaction():
         before = store.get(Thread, thread_id)
         after = Thread.model_validate({**before.model_dump(), **body.given()})

@@ -16,7 +16,7 @@ from assistants_server.api import fields
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
-from assistants_server.api.vector_stores import Attributes, FileIds, Strategy
+from assistants_server.api.vector_stores import Attributes
 from assistants_server.store import Page
 
 router = APIRouter(prefix="/vector_stores/{vector_store_id}")
@@ -25,14 +25,14 @@ router = APIRouter(prefix="/vector_stores/{vector_store_id}")
 class AddFile(fields.Body):
     file_id: str
     attributes: Attributes | None = None
-    chunking_strategy: Strategy | None = None
+    chunking_strategy: fields.Strategy | None = None
 
 
 class AddBatch(fields.Body):
-    file_ids: FileIds | None = None
+    file_ids: fields.FileIds | None = None
     files: Annotated[list[AddFile], Field(max_length=2000)] | None = None
     attributes: Attributes | None = None
-    chunking_strategy: Strategy | None = None
+    chunking_strategy: fields.Strategy | None = None
 
 
 class ModifyFile(fields.Body):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from openai.types import FileObject, VectorStore, VectorStoreDeleted, VectorStoreSearchResponse
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
 from assistants_server.api import fields
 from assistants_server.api.context import TheLibrary, TheStore
@@ -21,36 +21,12 @@ Attributes = Annotated[
     ],
     Field(max_length=16),
 ]
-FileIds = Annotated[list[str], Field(max_length=500)]
 MostResults = Annotated[int, Field(ge=1, le=50)]
 
 
 class ExpiresAfter(fields.Body):
     anchor: Literal["last_active_at"]
     days: Annotated[int, Field(ge=1, le=365)]
-
-
-class Static(fields.Body):
-    max_chunk_size_tokens: Annotated[int, Field(ge=100, le=4096)]
-    chunk_overlap_tokens: Annotated[int, Field(ge=0)]
-
-    @model_validator(mode="after")
-    def _overlap(self) -> "Static":
-        if self.chunk_overlap_tokens > self.max_chunk_size_tokens / 2:
-            raise ValueError("chunk_overlap_tokens must not exceed half of max_chunk_size_tokens")
-        return self
-
-
-class AutoStrategy(fields.Body):
-    type: Literal["auto"]
-
-
-class StaticStrategy(fields.Body):
-    type: Literal["static"]
-    static: Static
-
-
-Strategy = Annotated[AutoStrategy | StaticStrategy, Field(discriminator="type")]
 
 
 class Comparison(fields.Body):
@@ -71,8 +47,8 @@ class ModifyStore(fields.Body):
 
 
 class CreateStore(ModifyStore):
-    file_ids: FileIds = []
-    chunking_strategy: Strategy | None = None
+    file_ids: fields.FileIds = []
+    chunking_strategy: fields.Strategy | None = None
 
 
 class SearchRanking(fields.Body):

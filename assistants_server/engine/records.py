@@ -153,7 +153,8 @@ class Records:
             inside: dict[str, Any] = {"outputs": outputs}
         elif kind == "file_search":
             found = call[kind].get("results", [])
-            inside = {"results": [{**each, "content": None} for each in found]}
+            kept = ("file_id", "file_name", "score")
+            inside = {"results": [{key: each[key] for key in kept} for each in found]}
         else:
             inside = {"output": call[kind]["output"]}
         told = {"index": place, "type": kind, kind: inside}

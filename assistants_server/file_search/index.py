@@ -9,6 +9,8 @@ from openai.types.vector_stores import VectorStoreFile
 from assistants_server.file_search import ranking
 from assistants_server.file_search.filters import fits
 
+CANDIDATES = 50  # of bm25's best, put in order by the whole score
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     seq    INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -168,7 +170,7 @@ class Index:
         if not wanted or not stores:
             return []
         marks = ", ".join("?" * len(stores))
-        limit = "" if filter else f"LIMIT {most}"
+        limit = "" if filter else f"LIMIT {max(CANDIDATES, most)}"
         rows = self._connection.execute(
             "SELECT p.text, f.file, f.name, f.body, found.rank FROM "
             "(SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank) found "
@@ -179,13 +181,15 @@ class Index:
         )
         hits = []
         for text, file_id, name, body, rank in rows:
-            score = ranking.score(rank)
-            if score < threshold or len(hits) == most:
-                break
             attributes = VectorStoreFile.model_validate_json(body).attributes
-            if fits(attributes, filter):
+            if not fits(attributes, filter):
+                continue
+            score = ranking.score(question, text, rank)
+            if score >= threshold:
                 hits.append(Hit(file_id, name, score, text, attributes))
-        return hits
+            if len(hits) >= max(CANDIDATES, most):
+                break
+        return sorted(hits, key=lambda hit: -hit.score)[:most]
 
     def _transaction(self) -> sqlite3.Connection:
         self._connection.execute("BEGIN IMMEDIATE")

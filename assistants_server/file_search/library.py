@@ -49,12 +49,16 @@ class Library:
             self._work_on()
 
     async def close(self) -> None:
-        """Stop reading. What is not finished is taken up when the file is next opened."""
+        """Stop reading. What is not finished is taken up when the file is next opened.
+
+        Calling it twice is fine.
+        """
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._index is not None:
             await self._do(lambda index: index.close())
+            self._index = None
         self._thread.shutdown()
 
     async def create(self, **fields: Any) -> VectorStore:

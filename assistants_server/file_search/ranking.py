@@ -1,4 +1,4 @@
-"""Which passages fit a question best. Another ranking can take the place of these two functions."""
+"""Which passages fit a question best. Another ranking can take the place of `query` and `score`."""
 
 import re
 
@@ -96,12 +96,27 @@ EMPTY = frozenset(
 
 def query(question: str) -> str:
     """Return an FTS5 query for the passages that hold any of a question's words, or an empty text."""
-    words = dict.fromkeys(re.findall(r"\w+", question.lower()))
-    telling = [word for word in words if word not in EMPTY] or list(words)
-    return " OR ".join(f'"{word}"' for word in telling)
+    return " OR ".join(f'"{word}"' for word in telling(question))
 
 
-def score(bm25: float) -> float:
-    """Return SQLite's bm25, where less is better, as a number between 0 and 1."""
+def score(question: str, passage: str, bm25: float) -> float:
+    """Return between 0 and 1 how well a passage fits a question.
+
+    Half of it is the share of the question's words that the passage holds, half is SQLite's bm25,
+    where less is better, which knows how rare a word is and how long the passage.
+    """
+    words = telling(question)
+    text = passage.lower()
+    held = sum(bool(re.search(rf"\b{re.escape(_beginning(word))}", text)) for word in words)
     weight = max(-bm25, 0.0)
-    return round(weight / (weight + 2), 4)
+    return round(0.5 * held / len(words) + 0.5 * weight / (weight + 2), 4)
+
+
+def telling(question: str) -> list[str]:
+    """Return the words of a question that say what it is about, or all of them if none does."""
+    words = dict.fromkeys(re.findall(r"\w+", question.lower()))
+    return [word for word in words if word not in EMPTY] or list(words)
+
+
+def _beginning(word: str) -> str:
+    return word[: max(4, len(word) - 2)]  # its endings vary

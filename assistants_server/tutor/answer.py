@@ -9,6 +9,7 @@ from assistants_server.tutor import (
     calculus,
     coding,
     counting,
+    documents,
     equations,
     follow_ups,
     grading,
@@ -83,8 +84,19 @@ def _calls(conversation: Conversation) -> tuple[ToolCall, ...]:
             calls = within_budget(skill.calls, conversation)
             if calls:
                 return calls
+    if conversation.may_call(documents.TOOL) and _is_for_documents(conversation):
+        return (documents.call(conversation),)
     forced = _forced(conversation)
     return (forced,) if forced else ()
+
+
+def _is_for_documents(conversation: Conversation) -> bool:
+    """Return whether to look into the documents: they are mentioned, or nothing else has helped."""
+    question = conversation.question()
+    if documents.mentions(question):
+        return True
+    lesson, _ = _respond(conversation)
+    return lesson in (NOT_UNDERSTOOD, NEEDS_CODE)
 
 
 def _forced(conversation: Conversation) -> ToolCall | None:
@@ -98,6 +110,8 @@ def _forced(conversation: Conversation) -> ToolCall | None:
     lesson, text = _respond(conversation)
     schema = {"type": "json_schema", "schema": tool.get("parameters") or {"type": "object"}}
     arguments = as_json(lesson, text, schema)
+    if tool["name"] == documents.TOOL:
+        return documents.call(conversation)
     if tool["name"] == coding.TOOL:
         arguments = json.dumps({"code": f"print({text!r})"})
     return ToolCall(tool["name"], arguments)
@@ -111,6 +125,8 @@ def _conclude(conversation: Conversation) -> str:
             said.append(coding.conclude(conversation, call))
         elif call.name == quiz.TOOL:
             said.append(grading.feedback(call))
+        elif call.name == documents.TOOL:
+            said.append(documents.conclude(conversation, call))
         else:
             said.append(f"{call.name} answered: {call.output}")
     return "\n\n".join(said)

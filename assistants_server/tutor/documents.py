@@ -1,0 +1,193 @@
+"""Questions about documents: found with file_search, answered with the sentences that fit."""
+
+import json
+import re
+from typing import NamedTuple
+
+from assistants_server.tutor.conversation import Conversation, ToolCall
+
+TOOL = "file_search"
+ABOUT_DOCUMENTS = re.compile(
+    r"\b(?:documents?|papers?|files?|text|article|notes?|manual|chapters?|attached|attachment|"
+    r"according to|read|says?|mentions?)\b",
+    re.I,
+)
+MARKED = re.compile(r"(【\d+:\d+†[^】]*】)\n(.*?)(?=\n\n【\d+:\d+†|\Z)", re.S)
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])")
+COUNTED = re.compile(
+    r"\b(one|two|three|four|five|1|2|3|4|5|a single) (?:short )?sentences?\b", re.I
+)
+NUMBERS = {"one": 1, "a single": 1, "two": 2, "three": 3, "four": 4, "five": 5}
+EMPTY = frozenset(
+    [
+        "a",
+        "about",
+        "according",
+        "all",
+        "also",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "document",
+        "documents",
+        "explain",
+        "file",
+        "files",
+        "for",
+        "from",
+        "give",
+        "had",
+        "has",
+        "have",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "me",
+        "mention",
+        "mentions",
+        "my",
+        "no",
+        "not",
+        "of",
+        "on",
+        "one",
+        "or",
+        "our",
+        "paper",
+        "papers",
+        "please",
+        "read",
+        "say",
+        "says",
+        "sentence",
+        "sentences",
+        "short",
+        "should",
+        "some",
+        "tell",
+        "text",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "three",
+        "to",
+        "two",
+        "us",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "whom",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+        "behind",
+        "cool",
+    ]
+)
+LEAST_SHARE = 0.34  # of a question's words that a sentence must hold to be an answer
+NOTHING = (
+    "I found nothing about that in the documents. I am the offline tutor, a script: I look for the "
+    "words of your question, so other words may help."
+)
+
+
+class Sentence(NamedTuple):
+    mark: str
+    text: str
+    share: float
+    place: int
+
+
+def mentions(question: str) -> bool:
+    """Return whether a question is about documents."""
+    return bool(ABOUT_DOCUMENTS.search(question))
+
+
+def call(conversation: Conversation) -> ToolCall:
+    """Return a call that looks for what the question is about."""
+    return ToolCall(TOOL, json.dumps({"query": conversation.question()}, ensure_ascii=False))
+
+
+def conclude(conversation: Conversation, call: ToolCall) -> str:
+    """Return the sentences that fit the question best, each with the mark of its passage."""
+    question = conversation.question()
+    wanted = {_stem(word) for word in re.findall(r"\w+", question.lower())} - EMPTY
+    sentences = _sentences(call.output or "", wanted)
+    fitting = [each for each in sentences if each.share >= LEAST_SHARE]
+    if not fitting:
+        return NOTHING
+    best = sorted(fitting, key=lambda each: (-each.share, each.place))[: _how_many(conversation)]
+    quotes = [f"“{each.text}” {each.mark}" for each in sorted(best, key=lambda each: each.place)]
+    return " ".join(quotes)
+
+
+def _sentences(output: str, wanted: set[str]) -> list[Sentence]:
+    found: dict[str, Sentence] = {}
+    for mark, passage in MARKED.findall(output):
+        for text in _cut(passage):
+            words = {_stem(word) for word in re.findall(r"\w+", text.lower())}
+            share = len(words & wanted) / len(wanted) if wanted else 0.0
+            # Passages overlap, so a sentence may come twice.
+            found.setdefault(text, Sentence(mark, text, share, len(found)))
+    return list(found.values())
+
+
+def _cut(passage: str) -> list[str]:
+    """Return the whole sentences of a passage, without headings."""
+    sentences = []
+    for paragraph in re.split(r"\n\s*\n|\n(?=[#|>*-])", passage):
+        plain = " ".join(paragraph.replace("**", "").replace("`", "").split())
+        if not plain.startswith("#"):
+            sentences += [each for each in SENTENCE.split(plain) if _is_whole(each)]
+    return sentences
+
+
+def _is_whole(text: str) -> bool:
+    return len(text.split()) > 3 and text[-1] in ".!?" and not text[0].islower()
+
+
+def _how_many(conversation: Conversation) -> int:
+    if counted := COUNTED.search(conversation.question()):
+        number = counted[1].lower()
+        return NUMBERS.get(number) or int(number)
+    return 1 if conversation.wants_brevity() else 3
+
+
+def _stem(word: str) -> str:
+    for ending in ("ies", "ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) > 2:
+            return word[: -len(ending)] + ("y" if ending == "ies" else "")
+    return word.removesuffix("e") if len(word) > 4 else word
