@@ -6,6 +6,7 @@
 `tool_calls`    answer the function calls of a run
 `quiz`          the function display_quiz, and its description for the model
 `quiz_form`     the same quiz as a form (imported when it is needed)
+`documents`     files into a vector store, and an answer with its footnotes
 `steps`         the steps of a run as a timeline
 `tracing`       AgentOps: traces, and a waterfall of what was called; files of its own
 """
@@ -19,6 +20,7 @@ from helpers.conversation import (
     wait_on_run,
 )
 from helpers.display import message_text, pretty_print, show_json
+from helpers.documents import delete_store, upload_files, with_footnotes
 from helpers.quiz import (
     DISPLAY_QUIZ_TOOL,
     display_quiz,
@@ -37,6 +39,7 @@ __all__ = [
     "call_function",
     "connect",
     "create_thread_and_run",
+    "delete_store",
     "display_quiz",
     "end_trace",
     "get_mock_response_from_user_free_response",
@@ -50,5 +53,7 @@ __all__ = [
     "start_trace",
     "submit_message",
     "trace",
+    "upload_files",
     "wait_on_run",
+    "with_footnotes",
 ]

@@ -170,17 +170,19 @@ class Index:
         if not wanted or not stores:
             return []
         marks = ", ".join("?" * len(stores))
-        limit = "" if filter else f"LIMIT {max(CANDIDATES, most)}"
-        rows = self._connection.execute(
-            "SELECT p.text, f.file, f.name, f.body, found.rank FROM "
-            "(SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank) found "
-            "JOIN passages p ON p.id = found.rowid JOIN files f ON f.seq = p.owner "
-            f"WHERE f.store IN ({marks}) AND f.status = 'completed' "
-            f"ORDER BY found.rank, p.id {limit}",
-            (wanted, *stores),
+        passage = (
+            "SELECT p.text, f.file, f.name, f.body FROM passages p JOIN files f ON f.seq = p.owner "
+            f"WHERE p.id = ? AND f.store IN ({marks}) AND f.status = 'completed'"
+        )
+        ranked = self._connection.execute(
+            "SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank, rowid", (wanted,)
         )
         hits = []
-        for text, file_id, name, body, rank in rows:
+        for row_id, rank in ranked:  # one by one: looking all of them up would take far longer
+            found = self._connection.execute(passage, (row_id, *stores)).fetchone()
+            if found is None:
+                continue
+            text, file_id, name, body = found
             attributes = VectorStoreFile.model_validate_json(body).attributes
             if not fits(attributes, filter):
                 continue

@@ -57,7 +57,10 @@ class Library:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._index is not None:
-            await self._do(lambda index: index.close())
+            try:
+                await self._do(lambda index: index.close())
+            except RuntimeError:  # the interpreter ends, and has ended the thread already
+                self._index.close()
             self._index = None
         self._thread.shutdown()
 

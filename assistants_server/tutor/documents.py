@@ -13,111 +13,35 @@ ABOUT_DOCUMENTS = re.compile(
     re.I,
 )
 MARKED = re.compile(r"(【\d+:\d+†[^】]*】)\n(.*?)(?=\n\n【\d+:\d+†|\Z)", re.S)
+# A short line that ends without a mark, before one that begins anew: how PDFs show a heading.
+HEADING = re.compile(r"(?:(?<=\n)|\A)[^\n.!?,;:]{1,45}\n(?=[A-Z])")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])")
 COUNTED = re.compile(
     r"\b(one|two|three|four|five|1|2|3|4|5|a single) (?:short )?sentences?\b", re.I
 )
 NUMBERS = {"one": 1, "a single": 1, "two": 2, "three": 3, "four": 4, "five": 5}
-EMPTY = frozenset(
-    [
-        "a",
-        "about",
-        "according",
-        "all",
-        "also",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "document",
-        "documents",
-        "explain",
-        "file",
-        "files",
-        "for",
-        "from",
-        "give",
-        "had",
-        "has",
-        "have",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "me",
-        "mention",
-        "mentions",
-        "my",
-        "no",
-        "not",
-        "of",
-        "on",
-        "one",
-        "or",
-        "our",
-        "paper",
-        "papers",
-        "please",
-        "read",
-        "say",
-        "says",
-        "sentence",
-        "sentences",
-        "short",
-        "should",
-        "some",
-        "tell",
-        "text",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "three",
-        "to",
-        "two",
-        "us",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "whom",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-        "behind",
-        "cool",
-    ]
-)
-LEAST_SHARE = 0.34  # of a question's words that a sentence must hold to be an answer
+EMPTY_WORDS = """
+a about according all also an and any are as at be been but by can could did do does document
+documents explain file files for from give had has have how i if in into is it its me mention
+mentions my no not of on one or our paper papers please read say says sentence sentences short
+should some tell text than that the their them then there these they this those three to two us
+was we were what when where which who whom why will with would you your behind cool pdf docx
+"""
+EMPTY = frozenset(EMPTY_WORDS.split())
+# What a question about the whole consists of, and what it then looks for.
+BROAD_WORDS = """
+math mathematic mathematical concept idea topic main point summary summariz
+"""
+BROAD = frozenset(BROAD_WORDS.split())
+CONCEPT_WORDS = """
+algebra angle area axiom calculus circle curvature derivative distribution ellipse equation
+formula function geometry group infinity integral limit logarithm matrix number polynomial prime
+probability projection proof radian series singular sphere statistics symmetry tangent theorem
+triangle trigonometry vector
+"""
+CONCEPTS = CONCEPT_WORDS.split()
+CONCEPTS_OF_A_SENTENCE = 4  # that make it a full answer to such a question
+MOST_MISSING = 0.5  # of a question's words; a sentence that lacks as many is no answer
 NOTHING = (
     "I found nothing about that in the documents. I am the offline tutor, a script: I look for the "
     "words of your question, so other words may help."
@@ -138,15 +62,17 @@ def mentions(question: str) -> bool:
 
 def call(conversation: Conversation) -> ToolCall:
     """Return a call that looks for what the question is about."""
-    return ToolCall(TOOL, json.dumps({"query": conversation.question()}, ensure_ascii=False))
+    question = conversation.question()
+    query = question if _wanted(question) else " ".join(CONCEPTS)
+    return ToolCall(TOOL, json.dumps({"query": query}, ensure_ascii=False))
 
 
 def conclude(conversation: Conversation, call: ToolCall) -> str:
     """Return the sentences that fit the question best, each with the mark of its passage."""
-    question = conversation.question()
-    wanted = {_stem(word) for word in re.findall(r"\w+", question.lower())} - EMPTY
-    sentences = _sentences(call.output or "", wanted)
-    fitting = [each for each in sentences if each.share >= LEAST_SHARE]
+    wanted = _wanted(conversation.question())
+    enough = len(wanted) or CONCEPTS_OF_A_SENTENCE
+    sentences = _sentences(call.output or "", wanted or set(map(_stem, CONCEPTS)), enough)
+    fitting = [each for each in sentences if each.share > MOST_MISSING]
     if not fitting:
         return NOTHING
     best = sorted(fitting, key=lambda each: (-each.share, each.place))[: _how_many(conversation)]
@@ -154,12 +80,18 @@ def conclude(conversation: Conversation, call: ToolCall) -> str:
     return " ".join(quotes)
 
 
-def _sentences(output: str, wanted: set[str]) -> list[Sentence]:
+def _wanted(question: str) -> set[str]:
+    """Return what the question is about; nothing if it is about the whole."""
+    words = {word for word in re.findall(r"\w+", question.lower()) if len(word) > 1}
+    return {_stem(word) for word in words - EMPTY} - EMPTY - BROAD
+
+
+def _sentences(output: str, wanted: set[str], enough: int) -> list[Sentence]:
     found: dict[str, Sentence] = {}
     for mark, passage in MARKED.findall(output):
         for text in _cut(passage):
             words = {_stem(word) for word in re.findall(r"\w+", text.lower())}
-            share = len(words & wanted) / len(wanted) if wanted else 0.0
+            share = len(words & wanted) / enough
             # Passages overlap, so a sentence may come twice.
             found.setdefault(text, Sentence(mark, text, share, len(found)))
     return list(found.values())
@@ -168,7 +100,7 @@ def _sentences(output: str, wanted: set[str]) -> list[Sentence]:
 def _cut(passage: str) -> list[str]:
     """Return the whole sentences of a passage, without headings."""
     sentences = []
-    for paragraph in re.split(r"\n\s*\n|\n(?=[#|>*-])", passage):
+    for paragraph in re.split(r"\n\s*\n|\n(?=[#|>*-])", HEADING.sub("\n\n", passage)):
         plain = " ".join(paragraph.replace("**", "").replace("`", "").split())
         if not plain.startswith("#"):
             sentences += [each for each in SENTENCE.split(plain) if _is_whole(each)]
