@@ -279,7 +279,9 @@ def _parts(step: RunStep) -> Iterable[tuple[str, dict[str, Any]]]:
             outputs = call.code_interpreter.outputs
             result = "".join(each.logs for each in outputs if each.type == "logs")
         else:
-            name, given, result = call.type, None, None
+            found = getattr(call.file_search, "results", None) or []
+            name, given = call.type, None
+            result = ", ".join(each.file_name for each in found)
         yield name, {**tool, "tool.name": name, "tool.parameters": given, "tool.result": result}
 
 
