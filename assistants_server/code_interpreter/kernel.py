@@ -66,10 +66,11 @@ class Kernel:
             await self.stop()
         if self._manager is None:
             await self._start()
+        request = self._client.execute(code, stop_on_error=False)
         try:
-            output = await self._collect(self._client.execute(code, stop_on_error=False))
+            output = await self._collect(request)
         except asyncio.CancelledError:
-            await self._interrupt()
+            await self._abandon(request)
             raise
         if self._manager is not None and await asyncio.to_thread(self._end_strays) > MANY_STRAYS:
             # Dead processes count until their parent, the kernel, asks for them.
@@ -148,6 +149,22 @@ class Kernel:
             with contextlib.suppress(psutil.Error):
                 if process.pid in self._own and process.name() != "bwrap":
                     process.send_signal(signal.SIGINT)
+
+    async def _abandon(self, request: str) -> None:
+        """Interrupt a call until it has ended; the first time it may not have begun."""
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        while time.monotonic() < deadline:
+            await self._interrupt()
+            try:
+                while True:
+                    message = await self._client.get_iopub_msg(timeout=0.2)
+                    if message["parent_header"].get("msg_id") == request and _is_idle(message):
+                        return
+            except Empty:
+                continue
+            except Exception:  # the code has meddled with the kernel's own messages
+                break
+        await self.stop()
 
     async def _collect(self, request: str) -> Output:
         """Read the messages of one call until the kernel is idle again."""

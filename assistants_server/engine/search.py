@@ -4,11 +4,10 @@ import json
 import re
 from typing import Any
 
-from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import FileCitationAnnotation, Run
 from openai.types.beta.threads.runs import RunStep
 
-from assistants_server.engine.tools import as_recorded
+from assistants_server.engine.tools import as_recorded, resources_of
 from assistants_server.engine.turn import Call
 from assistants_server.file_search import Library
 from assistants_server.store import NotFound, Store
@@ -25,12 +24,8 @@ class Expired(Exception):
 def stores_for(store: Store, run: Run) -> list[str]:
     """Return the ids of the vector stores that a run looks through."""
     found: dict[str, None] = {}
-    for kind, id in ((Assistant, run.assistant_id), (Thread, run.thread_id)):
-        try:
-            resources = store.get(kind, id).tool_resources
-        except NotFound:  # the assistant was deleted while the run went on
-            continue
-        if resources and resources.file_search:
+    for resources in resources_of(store, run):
+        if resources.file_search:
             found |= dict.fromkeys(resources.file_search.vector_store_ids or ())
     return list(found)
 

@@ -1,7 +1,7 @@
 """Tools: how they are offered to the model, and how its calls of them are carried out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -144,15 +144,19 @@ def file_names(store: Store, run: Run) -> list[str]:
     return names
 
 
+def resources_of(store: Store, run: Run) -> Iterator[Any]:
+    """Yield the tool resources that a run may use: those of its assistant, and of its thread."""
+    for kind, id in ((Assistant, run.assistant_id), (Thread, run.thread_id)):
+        with suppress(NotFound):  # the assistant was deleted while the run went on
+            if resources := store.get(kind, id).tool_resources:
+                yield resources
+
+
 def files_for(store: Store, run: Run) -> list[str]:
     """Return the ids of the files that the run's code may read, without repeats."""
     files: dict[str, None] = {}
-    for kind, id in ((Assistant, run.assistant_id), (Thread, run.thread_id)):
-        try:
-            resources = store.get(kind, id).tool_resources
-        except NotFound:  # the assistant was deleted while the run went on
-            continue
-        if resources and resources.code_interpreter:
+    for resources in resources_of(store, run):
+        if resources.code_interpreter:
             files |= dict.fromkeys(resources.code_interpreter.file_ids or ())
     for message in store.all(Message, run.thread_id):
         for attachment in message.attachments or ():
