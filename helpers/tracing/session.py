@@ -52,6 +52,9 @@ class Trace:
         # In an empty context, since a trace that begins inside another would be a part of it.
         self._outside = context.attach(context.Context())
         self._context = agentops.start_trace(name, tags=self.tags or None)
+        if self._context is None:  # AgentOps would not; work goes on without a trace
+            context.detach(self._outside)
+            return
         self.id = f"{self._span.get_span_context().trace_id:032x}"
         if self._prints:
             builtins.print = self._tracing.capturing_print
