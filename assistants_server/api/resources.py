@@ -27,11 +27,11 @@ async def settle(library: Library, store: Store, resources: ToolResources | None
         for file_id in resources.code_interpreter.file_ids:
             store.get(FileObject, file_id)
     if search and search.vector_stores is not None:
-        await _make(library, store, search, search.vector_stores)
+        await _make(library, search, search.vector_stores)
 
 
 async def _make(
-    library: Library, store: Store, search: FileSearchResources, wanted: list[NewVectorStore]
+    library: Library, search: FileSearchResources, wanted: list[NewVectorStore]
 ) -> None:
     if search.vector_store_ids and wanted:
         raise ApiError(
@@ -40,13 +40,11 @@ async def _make(
             param="tool_resources.file_search.vector_stores",
             code="invalid_value",
         )
-    for file_id in (file_id for each in wanted for file_id in each.file_ids):
-        store.get(FileObject, file_id)
     for each in wanted:
-        created = await library.create(name="", metadata=each.metadata or {})
         strategy = each.chunking_strategy and each.chunking_strategy.model_dump()
-        for file_id in each.file_ids:
-            await library.add(created.id, file_id, strategy=strategy)
+        created = await library.create(
+            each.file_ids, strategy, name="", metadata=each.metadata or {}
+        )
         search.vector_store_ids = [created.id]
     search.vector_stores = None
     search.model_fields_set.discard("vector_stores")

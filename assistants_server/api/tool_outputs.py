@@ -8,8 +8,7 @@ from assistants_server.api import fields
 from assistants_server.api.context import TheEngine, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.event_stream import EventStream
-from assistants_server.clock import now, now_ms
-from assistants_server.engine import expire_if_due
+from assistants_server.engine import end_step, expire_if_due
 from assistants_server.store import Store
 
 router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}")
@@ -75,8 +74,7 @@ def _fill(store: Store, run: Run, outputs: dict[str, str]) -> list[RunStep]:
             for call in step.step_details.tool_calls:
                 if call.id in outputs:
                     call.function.output = outputs[call.id]
-            step.status, step.completed_at = "completed", now()
-            step.metadata["ended_at_ms"] = now_ms()
+            end_step(step, "completed")
             store.update(step)
             filled.append(step)
     return filled

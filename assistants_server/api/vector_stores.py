@@ -1,16 +1,15 @@
 """``/vector_stores``: create, list, retrieve, modify, delete, search."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from openai.types import FileObject, VectorStore, VectorStoreDeleted, VectorStoreSearchResponse
+from openai.types import VectorStore, VectorStoreDeleted, VectorStoreSearchResponse
 from pydantic import BaseModel, Field
 
 from assistants_server.api import fields
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import ListPage, Paging
-from assistants_server.file_search import Library
 
 router = APIRouter(prefix="/vector_stores")
 
@@ -74,20 +73,6 @@ class Results(BaseModel):
     next_page: str | None = None
 
 
-async def add_store(library: Library, body: CreateStore) -> VectorStore:
-    """Store a new vector store, and begin to read its files."""
-    created = await library.create(**_settings(body), name=body.name or "")
-    strategy = body.chunking_strategy and body.chunking_strategy.model_dump()
-    for file_id in body.file_ids:
-        await library.add(created.id, file_id, strategy=strategy)
-    return await library.get(created.id)
-
-
-def _settings(body: ModifyStore) -> dict[str, Any]:
-    expires = body.expires_after and body.expires_after.model_dump()
-    return {"metadata": body.metadata or {}, "expires_after": expires}
-
-
 def active(found: VectorStore) -> VectorStore:
     """Return a vector store, if it has not expired.
 
@@ -100,13 +85,16 @@ def active(found: VectorStore) -> VectorStore:
 
 
 @router.post("")
-async def create(
-    store: TheStore, library: TheLibrary, body: CreateStore | None = None
-) -> VectorStore:
+async def create(library: TheLibrary, body: CreateStore | None = None) -> VectorStore:
     body = body or CreateStore()
-    for file_id in body.file_ids:
-        store.get(FileObject, file_id)
-    return await add_store(library, body)
+    created = await library.create(
+        body.file_ids,
+        body.chunking_strategy and body.chunking_strategy.model_dump(),
+        name=body.name or "",
+        metadata=body.metadata or {},
+        expires_after=body.expires_after and body.expires_after.model_dump(),
+    )
+    return await library.get(created.id)
 
 
 @router.get("")

@@ -3,7 +3,13 @@
 from assistants_server.engine.check import trouble
 from assistants_server.engine.engine import Engine
 from assistants_server.engine.search import without_contents
-from assistants_server.engine.states import ACTIVE, SECONDS_TO_EXPIRE, active_run, expire_if_due
+from assistants_server.engine.states import (
+    ACTIVE,
+    SECONDS_TO_EXPIRE,
+    active_run,
+    end_step,
+    expire_if_due,
+)
 from assistants_server.engine.upstream import Upstream
 
 __all__ = [
@@ -12,6 +18,7 @@ __all__ = [
     "Engine",
     "Upstream",
     "active_run",
+    "end_step",
     "expire_if_due",
     "trouble",
     "without_contents",

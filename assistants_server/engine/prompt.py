@@ -70,7 +70,8 @@ def _done(store: Store, steps: list[RunStep], step: RunStep) -> list[dict[str, A
             output = _told(call.code_interpreter.outputs)
         elif call.type == "file_search":
             name, arguments = "file_search", "{}"
-            output = search.told(call, _number(steps, call))
+            number = [each.id for each in search.calls_of(steps)].index(call.id)
+            output = search.told(call, number)
         else:
             name, arguments = call.function.name, call.function.arguments
             output = call.function.output or ""
@@ -78,17 +79,6 @@ def _done(store: Store, steps: list[RunStep], step: RunStep) -> list[dict[str, A
         items.append({**named, "arguments": arguments})
         items.append({"type": "function_call_output", "call_id": call.id, "output": output})
     return items
-
-
-def _number(steps: list[RunStep], call: Any) -> int:
-    """Return which of the calls of a run this is."""
-    calls = [
-        each.id
-        for step in steps
-        if step.type == "tool_calls"
-        for each in step.step_details.tool_calls
-    ]
-    return calls.index(call.id)
 
 
 def _thoughts(store: Store, step: RunStep) -> list[dict[str, Any]]:

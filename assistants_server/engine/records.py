@@ -13,13 +13,13 @@ from openai.types.beta.threads import (
     Run,
 )
 from openai.types.beta.threads.runs import RunStep, ToolCall
-from openai.types.beta.threads.runs.run_step import LastError, Usage
+from openai.types.beta.threads.runs.run_step import Usage
 from pydantic import BaseModel, TypeAdapter
 
 from assistants_server.clock import now, now_ms
 from assistants_server.engine import deltas, search
 from assistants_server.engine.feed import Feed
-from assistants_server.engine.states import leave_incomplete
+from assistants_server.engine.states import end_step, leave_incomplete
 from assistants_server.engine.turn import CallBegun, TextPiece, text_block
 from assistants_server.store import Reasoning, Store, new_id
 
@@ -167,11 +167,8 @@ class Records:
         if self._step_id is None:
             return
         with self._store.change(RunStep, self._step_id) as step:
-            step.status = status
-            setattr(step, f"{status}_at", now())
-            step.metadata["ended_at_ms"] = now_ms()
+            end_step(step, status, error)
             step.usage = Usage(**usage) if usage else step.usage
-            step.last_error = error and LastError(code="server_error", message=error)
         self._tell(f"thread.run.step.{status}", search.without_contents(step))
         self._step_id = None
 

@@ -84,12 +84,16 @@ def told(call: Any, number: int) -> str:
     return "\n\n".join(passages)
 
 
-def cite(text: str, steps: list[RunStep]) -> list[FileCitationAnnotation]:
-    """Return an annotation for each mark in a text that stands for a passage which was found."""
-    calls = [
+def calls_of(steps: list[RunStep]) -> list[Any]:
+    """Return the tool calls of a run's steps, in the order that the marks count them."""
+    return [
         call for step in steps if step.type == "tool_calls" for call in step.step_details.tool_calls
     ]
-    citations = []
+
+
+def cite(text: str, steps: list[RunStep]) -> list[FileCitationAnnotation]:
+    """Return an annotation for each mark in a text that stands for a passage which was found."""
+    calls, citations = calls_of(steps), []
     for mark in MARK.finditer(text):
         try:
             result = calls[int(mark[1])].file_search.results[int(mark[2])]

@@ -8,7 +8,7 @@ from openai.types.beta.threads.run import IncompleteDetails, LastError, Usage
 from openai.types.beta.threads.runs import RunStep
 from openai.types.beta.threads.runs.run_step import LastError as StepError
 
-from assistants_server.clock import now
+from assistants_server.clock import now, now_ms
 from assistants_server.store import Store
 
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
@@ -48,14 +48,20 @@ def end_idle(store: Store, run_id: str, status: str, error: LastError | None = N
         for step in store.all(RunStep, run_id):
             if step.status != "in_progress":
                 continue
-            step.status = status
-            setattr(step, f"{status}_at", now())
-            step.last_error = error and StepError(code="server_error", message=error.message)
+            end_step(step, status, error and error.message)
             store.update(step)
             if step.type == "message_creation":
                 with store.change(Message, step.step_details.message_creation.message_id) as left:
                     leave_incomplete(left, status)
         finish_run(store, run_id, status, error=error)
+
+
+def end_step(step: RunStep, status: str, error: str | None = None) -> None:
+    """Mark a step as ended, and when."""
+    step.status = status
+    setattr(step, f"{status}_at", now())
+    step.metadata["ended_at_ms"] = now_ms()
+    step.last_error = error and StepError(code="server_error", message=error)
 
 
 def leave_incomplete(message: Message, status: str) -> None:

@@ -136,7 +136,9 @@ async def run_code(
 
 
 def file_names(store: Store, run: Run) -> list[str]:
-    """Return the names of the files that the run's code may read."""
+    """Return the names of the files that the run's code may read; none if it can run no code."""
+    if not any(tool.type == "code_interpreter" for tool in run.tools):
+        return []
     names = []
     for file_id in files_for(store, run):
         with suppress(NotFound):  # deleted since

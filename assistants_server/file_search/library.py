@@ -64,8 +64,17 @@ class Library:
             self._index = None
         self._thread.shutdown()
 
-    async def create(self, **fields: Any) -> VectorStore:
-        """Store a new vector store, without files."""
+    async def create(
+        self, file_ids: Iterable[str] = (), strategy: dict[str, Any] | None = None, **fields: Any
+    ) -> VectorStore:
+        """Store a new vector store, and begin to read its files.
+
+        Raises:
+            NotFound: one of the files is not here; nothing is stored.
+        """
+        file_ids = list(file_ids)
+        for file_id in file_ids:
+            self._store.get(FileObject, file_id)
         created = VectorStore.model_validate(
             {
                 "id": new_id("vs_"),
@@ -81,6 +90,8 @@ class Library:
             }
         )
         self._store.insert(created)
+        for file_id in file_ids:
+            await self.add(created.id, file_id, strategy=strategy)
         return created
 
     async def get(self, store_id: str) -> VectorStore:
