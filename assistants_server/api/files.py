@@ -12,6 +12,7 @@ from pydantic import Field
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException
 
+from assistants_server import private
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
@@ -80,10 +81,10 @@ async def _keep(form: FormData, store: Store) -> FileObject:
 
 
 def _write(content: UploadFile, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private.make_folder(path.parent)
     unfinished = path.with_name(f"{path.name}.part")
     try:
-        with unfinished.open("wb") as target:
+        with open(unfinished, "wb", opener=private.opener) as target:
             shutil.copyfileobj(content.file, target)
         unfinished.replace(path)
     finally:

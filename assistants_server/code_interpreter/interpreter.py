@@ -10,6 +10,7 @@ from pathlib import Path
 
 from openai.types import FileObject
 
+from assistants_server import private
 from assistants_server.clock import now
 from assistants_server.code_interpreter import limits
 from assistants_server.code_interpreter.kernel import Kernel
@@ -57,6 +58,7 @@ class CodeInterpreter:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._folders = store.path.with_name(f"{store.path.name}.threads")
+        private.tighten_folder(self._folders)
         self._workspaces: dict[str, _Workspace] = {}
         self._closer: asyncio.Task | None = None
 
@@ -106,7 +108,7 @@ class CodeInterpreter:
     # The store is for the event loop only; what goes to another thread are plain copies.
 
     async def _give(self, workspace: _Workspace, files: list[str]) -> None:
-        workspace.folder.mkdir(parents=True, exist_ok=True)
+        private.make_folder(workspace.folder)
         for file_id in files:
             if file_id not in workspace.given:
                 name = _safe(self._store.get(FileObject, file_id).filename)
@@ -118,7 +120,8 @@ class CodeInterpreter:
     async def _keep(self, name: str, content: bytes | Path) -> str:
         file_id = new_id("file-")
         target = self._store.content(file_id)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(target.parent)
+        target.touch(private.FILE, exist_ok=False)
         if isinstance(content, bytes):
             target.write_bytes(content)
         else:

@@ -18,6 +18,7 @@ import psutil
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 
+from assistants_server import private
 from assistants_server.code_interpreter import limits, sandbox
 
 SECONDS_TO_START = 60
@@ -96,7 +97,7 @@ class Kernel:
         shutil.rmtree(self._connection, ignore_errors=True)
 
     async def _start(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private.make_folder(self.folder)
         self._connection = Path(tempfile.mkdtemp(prefix="kernel-"))
         command = sandbox.command(self.folder, self._connection)
         spec = KernelSpec(

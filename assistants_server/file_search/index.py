@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from openai.types.vector_stores import VectorStoreFile
 
+from assistants_server import private
 from assistants_server.file_search import ranking
 from assistants_server.file_search.filters import fits
 
@@ -50,7 +51,7 @@ class Index:
     """One open file. All calls must come from one thread."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_database(path)
         self._connection = sqlite3.connect(
             path, timeout=10, isolation_level=None, check_same_thread=False
         )

@@ -11,6 +11,7 @@ from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
 from pydantic import BaseModel
 
+from assistants_server.private import tighten_folder
 from assistants_server.store.database import open_database
 from assistants_server.store.errors import NotFound
 from assistants_server.store.ids import new_id
@@ -64,6 +65,7 @@ class Store:
             self.orphans = self._orphans(living(self.path))
             self._owner = Owner(self.path, new_id("server_"))
         self.files = self.path.with_name(f"{self.path.name}.files")
+        tighten_folder(self.files)
 
     def content(self, file_id: str) -> Path:
         """Return where the content of a file lies."""
