@@ -24,11 +24,6 @@ SECONDS_BETWEEN_LOOKS = 30
 MOST_REASONS = 10
 LONGEST_NAME = 200  # bytes
 UNSAFE = re.compile(r"[^\w.,()+@ -]")
-REFUSED = (
-    "The code was not run. Others can reach this server, and nothing would keep the code from its "
-    "files and its network. Install `bwrap` (package bubblewrap) on the server, let it listen on "
-    "127.0.0.1 only, or start it with --unsafe-code."
-)
 
 
 @dataclass(frozen=True)
@@ -66,12 +61,12 @@ class CodeInterpreter:
 
     Args:
         store: where files are read and written. Each thread's folder lies beside it.
-        allowed: whether code may be run at all; if not, each call says so in its logs.
+        unsafe: whether code may be run without isolation; if not, each call says so in its logs.
     """
 
-    def __init__(self, store: Store, allowed: bool = True) -> None:
+    def __init__(self, store: Store, unsafe: bool = True) -> None:
         self._store = store
-        self._allowed = allowed
+        self._unsafe = unsafe
         self._places = Places(store.path, store.owner)
         self._numbers = itertools.count()
         self._workspaces: dict[str, _Workspace] = {}
@@ -87,8 +82,8 @@ class CodeInterpreter:
         Raises:
             NotFound: one of the files has been deleted.
         """
-        if not self._allowed:
-            return Result(REFUSED, [])
+        if not self._unsafe and not await asyncio.to_thread(sandbox.has_bwrap):
+            return Result(sandbox.REFUSED, [])
         if thread_id not in self._workspaces:
             await asyncio.to_thread(self._places.make)
             scratch = self._places.kernels / str(next(self._numbers))

@@ -17,8 +17,15 @@ from assistants_server.code_interpreter.bwrap import DATA, LAUNCHER
 
 FIRST_UID, UIDS = 60_000, 5_000
 MARK = "CODE_INTERPRETER_KERNEL"
-MISSING = "On this machine code that a model writes can read your files and use the network"
-REMEDY = "the program `bwrap` prevents that on Linux (package bubblewrap)"
+NOT_ISOLATED = (
+    "Code that a model writes is not isolated here: it can read your files and use the network. "
+    "On Linux the program bwrap (package bubblewrap) prevents that."
+)
+REFUSED = (
+    "Code that a model writes is not run here: others can reach this server, and nothing would keep "
+    "the code from its files and its network. Install bwrap (package bubblewrap) on the server, let "
+    "it listen on 127.0.0.1 only, or start it with --unsafe-code."
+)
 
 _counter = itertools.count(os.getpid())
 
@@ -68,6 +75,17 @@ def isolation() -> Isolation:
 def has_bwrap() -> bool:
     """Return whether ``bwrap`` is installed and allowed to make a sandbox here."""
     return bwrap.way() is not None
+
+
+def notice(allowed: bool = True) -> str:
+    """Return what users must know of the isolation, or "" if code is isolated.
+
+    Args:
+        allowed: whether the server runs code without isolation.
+    """
+    if has_bwrap():
+        return ""
+    return NOT_ISOLATED if allowed else REFUSED
 
 
 def new_uid() -> int | None:
