@@ -1,7 +1,6 @@
 """Code speaks for its kernel: it forges messages, and sends more than anybody can take."""
 
 import re
-import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from openai import OpenAI
 from assistants_server.code_interpreter import limits
 from tests.conftest import MODEL
 from tests.running import Running
+
+resource = pytest.importorskip("resource", reason="Windows does not say how much memory was used")
 
 # What a kernel of Jupyter sends with, in the hands of the code.
 FORGE = """
