@@ -56,6 +56,7 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
         lifespan=lifespan,
         openapi_url="/v1/openapi.json",
         telemetry=silent,
+        redirect_slashes=False,
     )
     app.add_middleware(LimitBody)
     app.add_middleware(RequireToken, token=token)
