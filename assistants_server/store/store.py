@@ -1,6 +1,7 @@
 """Keeps OpenAI's objects in SQLite, each as the JSON that goes over the wire."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -198,6 +199,14 @@ class Store:
     def all(self, kind: type[T], parent: str) -> list[T]:
         """Return every object of that kind under `parent`, oldest first."""
         return self.page(kind, parent, limit=2**31, order="asc").items
+
+    def missing(self, ids: Iterable[str]) -> list[str]:
+        """Return those of these ids that no object has."""
+        rows = self._connection.execute(
+            "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM objects)",
+            (json.dumps(list(ids)),),
+        )
+        return [id for (id,) in rows]
 
     def claim(self, id: str) -> None:
         """Note that this server is the one working on the run with that id."""
