@@ -77,10 +77,9 @@ class TutorProcess:
         """
         self.start()
         process, answer = self._process, None
-        with _Deadline(seconds, self) as deadline:
-            with suppress(OSError):  # it ended while we wrote
-                wire.send_question(process.stdin, question)
-                answer = wire.receive_answer(process.stdout)
+        with _Deadline(seconds, self) as deadline, suppress(OSError):  # it ended while we wrote
+            wire.send_question(process.stdin, question)
+            answer = wire.receive_answer(process.stdout)
         if answer is None:
             self.end()
             raise TooSlow if deadline.passed or _out_of_cpu(process) else Ended
