@@ -29,7 +29,9 @@ from assistants_server.offline.ask import tutors
 from assistants_server.store import Store
 
 
-def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -> FastAPI:
+def create_app(
+    store: Store, token: str, upstream: Upstream, *, offline: bool, unsafe_code: bool = True
+) -> FastAPI:
     """Return the ASGI application.
 
     Args:
@@ -37,12 +39,13 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
         token: what clients must send as their API key.
         upstream: where model turns come from.
         offline: whether this server answers model turns itself, with the tutor.
+        unsafe_code: whether code may be run without isolation.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store = store
-        app.state.engine = Engine(store, upstream)
+        app.state.engine = Engine(store, upstream, unsafe_code)
         app.state.engine.adopt_orphans()
         async with tutors() if offline else pass_through.client_for(upstream) as http:
             app.state.pass_through = http

@@ -56,6 +56,7 @@ class Store:
     Attributes:
         orphans: ids of the runs that servers which are gone were working on.
         files: the folder for uploaded contents.
+        owner: this server's name among those that have the file open.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -65,6 +66,7 @@ class Store:
         with self.transaction():
             self.orphans = self._orphans(living(self.path))
             self._owner = Owner(self.path, new_id("server_"))
+        self.owner = self._owner.name
         self.files = self.path.with_name(f"{self.path.name}.files")
         tighten_folder(self.files)
 

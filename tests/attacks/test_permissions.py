@@ -48,7 +48,7 @@ def open_to_others(folder: Path) -> list[str]:
     for path in folder.iterdir():
         if path.is_dir():
             # What a model's code writes has the rights that the code gives it: its folder counts.
-            found += open_to_others(path) if path.parent.name != "a.db.threads" else []
+            found += open_to_others(path) if path.parent.parent.name != "a.db.threads" else []
         elif mode(path) & 0o077:
             found.append(f"{path.name} {mode(path):o}")
     return found
@@ -84,7 +84,7 @@ def test_nothing_that_a_server_makes_is_open_to_others(tmp_path: Path):
         while_it_runs = open_to_others(tmp_path / "new")
         made = {path.name.removeprefix("a.db") for path in data.iterdir()}
         contents = len(list((data / "a.db.files").iterdir()))
-        (of_thread,) = (data / "a.db.threads").iterdir()
+        (of_thread,) = data.glob("a.db.threads/*/*")
         assert not mode(of_thread) & 0o077
     finally:
         storage.close()
