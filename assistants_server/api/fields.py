@@ -144,6 +144,12 @@ class NamedToolChoice(Body):
     type: Literal["function", "code_interpreter", "file_search"]
     function: NamedFunction | None = None
 
+    @model_validator(mode="after")
+    def _complete(self) -> "NamedToolChoice":
+        if self.type == "function" and self.function is None:
+            raise ValueError("type 'function' needs the name of the function in function.name")
+        return self
+
 
 ToolChoice = Literal["none", "auto", "required"] | NamedToolChoice
 
