@@ -1,7 +1,7 @@
 """Puts the server together."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -25,6 +25,7 @@ from assistants_server.api.limits import LimitBody
 from assistants_server.engine import Engine, Upstream
 from assistants_server.logs import LogRequests
 from assistants_server.offline import chat_completions, responses
+from assistants_server.offline.ask import tutors
 from assistants_server.store import Store
 
 
@@ -43,7 +44,7 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
         app.state.store = store
         app.state.engine = Engine(store, upstream)
         app.state.engine.adopt_orphans()
-        async with nullcontext() if offline else pass_through.client_for(upstream) as http:
+        async with tutors() if offline else pass_through.client_for(upstream) as http:
             app.state.pass_through = http
             yield
             await app.state.engine.close()
