@@ -146,12 +146,6 @@ class FunctionChoice(Body):
     type: Literal["function"]
     function: NamedFunction
 
-    @model_validator(mode="after")
-    def _complete(self) -> "NamedToolChoice":
-        if self.type == "function" and self.function is None:
-            raise ValueError("type 'function' needs the name of the function in function.name")
-        return self
-
 
 class BuiltInChoice(Body):
     type: Literal["code_interpreter", "file_search"]
