@@ -36,7 +36,7 @@ async def upload(request: Request, store: TheStore) -> FileObject:
     try:
         async with request.form(max_files=1) as form:
             return await _keep(form, store)
-    except MultiPartException as error:
+    except (MultiPartException, UnicodeError) as error:  # the latter from an odd charset
         raise ApiError(400, f"The upload is not valid multipart/form-data: {error}") from error
 
 

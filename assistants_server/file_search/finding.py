@@ -1,6 +1,7 @@
 """Finds the passages that fit a question, with an amount of work that does not grow without end."""
 
 import sqlite3
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from assistants_server.file_search import ranking, rows
@@ -31,17 +32,17 @@ def find(
     """Return the passages of these stores that fit a question best, best first.
 
     At most `MOST_MATCHES` passages are ranked. Where the words of the question are in more, the
-    rarest words alone decide; where even the rarest is in more, its first ones are ranked.
+    rarest words alone say which ones; where even the rarest is in more, its first ones are ranked.
     """
     words, marks = ranking.telling(question), ", ".join("?" * len(stores))
     if not words or not stores:
         return []
     first, last = _span(connection, stores, marks)
-    wanted = _affordable(connection, words, first, last)
+    words_ranked, last = _affordable(connection, words, first, last)
     ranked = connection.execute(
-        "SELECT id, rank FROM (SELECT rowid AS id, bm25(words) AS rank FROM words "
-        "WHERE words MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?) ORDER BY rank, id",
-        (ranking.query(wanted), first, last, MOST_MATCHES),
+        "SELECT rowid, rank FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? "
+        "ORDER BY rank, rowid",
+        (ranking.query(words_ranked), first, last),
     )
     passage = (
         f"SELECT p.text, f.seq, f.name, {rows.COLUMNS} FROM passages p "
@@ -85,21 +86,24 @@ def _span(connection: sqlite3.Connection, stores: list[str], marks: str) -> tupl
 
 def _affordable(
     connection: sqlite3.Connection, words: list[str], first: int, last: int
-) -> list[str]:
-    """Return the rarest words, as many as can be ranked together, and at least one."""
-    count = (
-        "SELECT COUNT(*) FROM (SELECT 1 FROM words "
-        "WHERE words MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?)"
-    )
+) -> tuple[list[str], int]:
+    """Return the rarest words, as many as can be ranked together, and up to which passage.
 
-    def matches(word: str) -> int:
-        values = (ranking.query([word]), first, last, MOST_MATCHES)
-        return connection.execute(count, values).fetchone()[0]
+    There is at least one word. If it alone is in too many passages, its last ones are left out.
+    """
+    matching = "FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?"
 
-    kept, total = [], 0
-    for times, word in sorted((matches(word), word) for word in words):
-        total += times
-        if kept and total > MOST_MATCHES:
-            break
-        kept.append(word)
-    return kept
+    def times(word: str) -> int:
+        values = (ranking.query([word]), first, last, MOST_MATCHES + 1)
+        return connection.execute(f"SELECT COUNT(*) FROM (SELECT 1 {matching})", values).fetchone()[
+            0
+        ]
+
+    counted = sorted((times(word), word) for word in words)
+    if counted[0][0] > MOST_MATCHES:
+        rarest = [counted[0][1]]
+        values = (ranking.query(rarest), first, last, 1, MOST_MATCHES - 1)
+        (last,) = connection.execute(f"SELECT rowid {matching} OFFSET ?", values).fetchone()
+        return rarest, last
+    totals = accumulate(number for number, _ in counted)
+    return [word for (_, word), total in zip(counted, totals) if total <= MOST_MATCHES], last

@@ -40,10 +40,17 @@ def score(words: list[str], passage: str, bm25: float) -> float:
     is better, which knows how rare a word is and how long the passage.
     """
     text = passage.lower()
-    held = sum(bool(re.search(rf"\b{re.escape(_beginning(word))}", text)) for word in words)
+    held = sum(_begins_a_word(_beginning(word), text) for word in words)
     weight = max(-bm25, 0.0)
     return round(0.5 * held / len(words) + 0.5 * weight / (weight + 2), 4)
 
 
 def _beginning(word: str) -> str:
     return word[: max(4, len(word) - 2)]  # its endings vary
+
+
+def _begins_a_word(beginning: str, text: str) -> bool:
+    at = text.find(beginning)  # far faster than a regular expression
+    while at > 0 and text[at - 1].isalnum():
+        at = text.find(beginning, at + 1)
+    return at >= 0

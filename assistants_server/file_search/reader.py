@@ -124,19 +124,19 @@ class Reader:
     async def _read(self, unread: Unread) -> None:
         """Read one file into the index; whatever happens becomes its status.
 
-        Only where the index itself cannot be written, the file stays unread, and is read again.
+        Only where that cannot be written down, the file stays unread, and is read again.
         """
         try:
             used, error = await self._fill(unread)
             await self._writing.do(lambda index: index.finish(unread.seq, self._owner, used, error))
-        except sqlite3.OperationalError:  # locked for long, or the disk is full
+        except Exception:  # the index was locked for long, for example, or the disk is full
             log.exception("index not written", extra={"fields": {"file": unread.file.id}})
             await self._give_back(unread)
 
     async def _give_back(self, unread: Unread) -> None:
         while True:
             await asyncio.sleep(SECONDS_AFTER_TROUBLE)
-            with suppress(sqlite3.OperationalError):
+            with suppress(Exception):
                 return await self._writing.do(
                     lambda index: index.give_back(unread.seq, self._owner)
                 )
