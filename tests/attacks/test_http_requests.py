@@ -2,13 +2,27 @@
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
+from assistants_server.api import (
+    assistants,
+    files,
+    messages,
+    route,
+    run_steps,
+    runs,
+    threads,
+    tool_outputs,
+    vector_store_files,
+    vector_stores,
+)
 from assistants_server.api.json_body import MOST_LEVELS, MOST_VALUES
+from assistants_server.offline import chat_completions, responses
+from assistants_server.server import Server
 from tests.conftest import MODEL
 
 JSON = {"Content-Type": "application/json"}
@@ -21,6 +35,14 @@ def nested(levels: int) -> str:
 def with_parameters(parameters: str) -> str:
     function = f'{{"name": "f", "parameters": {parameters}}}'
     return f'{{"model": "m", "tools": [{{"type": "function", "function": {function}}}]}}'
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server") / "a.db")
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -69,8 +91,9 @@ UNKEEPABLE = {
 @pytest.mark.parametrize("path", ["/assistants", "/responses", "/chat/completions"])
 @pytest.mark.parametrize(("content", "param"), UNKEEPABLE.values(), ids=UNKEEPABLE)
 def test_json_that_could_not_be_given_back_is_refused(post, client, path, content, param):
+    before = client.beta.assistants.list().data
     assert refused(post(path, content))[0] == param
-    assert client.beta.assistants.list().data == []
+    assert client.beta.assistants.list().data == before
 
 
 @pytest.mark.parametrize(
@@ -244,12 +267,11 @@ def test_only_health_itself_needs_no_token(server, path):
 @pytest.mark.parametrize("path", ["/v1/openapi.json", "/docs", "/v1/nothing", "/"])
 def test_without_a_token_nothing_is_told(server, path):
     base = server.base_url.removesuffix("/v1")
+    wrong = ["", "Bearer", "Basic x", f"Basic {server.token}", "Bearer ä", "Bearer " + "x" * 9999]
     answers = [
-        httpx2.get(base + path, headers={"Authorization": value})
-        for value in ("", "Bearer", "Bearer ", "Basic x", f"Basic {server.token}", "Bearer ä€x")
-        if value.isascii()
+        httpx2.get(base + path, headers={"Authorization": value.encode("latin-1")})
+        for value in wrong
     ]
-    answers.append(httpx2.get(base + path, headers={"Authorization": "Bearer ä".encode("latin-1")}))
     assert {answer.status_code for answer in answers} == {401}
     assert not any(server.token in answer.text for answer in answers)
 
@@ -267,23 +289,8 @@ def test_an_upgrade_is_passed_over(server):
     assert (answer.status_code, answer.headers["connection"]) == (200, "close")
 
 
-def test_every_route_of_ours_reads_strictly(server):
+def test_every_route_of_ours_reads_strictly():
     """A route that does not would take what is refused above."""
-    from assistants_server.api import (
-        assistants,
-        files,
-        health,
-        messages,
-        route,
-        run_steps,
-        runs,
-        threads,
-        tool_outputs,
-        vector_store_files,
-        vector_stores,
-    )
-    from assistants_server.offline import chat_completions, responses
-
     rooms = (assistants, files, messages, run_steps, runs, threads, tool_outputs)
     rooms += (vector_store_files, vector_stores, chat_completions, responses)
     loose = [
@@ -293,4 +300,3 @@ def test_every_route_of_ours_reads_strictly(server):
         if not isinstance(each, route.StrictRoute)
     ]
     assert loose == []
-    assert len(health.router.routes) == 1
