@@ -106,10 +106,11 @@ def test_json_that_could_not_be_given_back_is_refused(post, client, path, conten
         '{"a": [' + '"",' * 5_000_000 + "1]}",
         "{" + ",".join(f'"{n}": 1' for n in range(MOST_VALUES + 1)) + "}",
         '{"a": "' + r"\"" * 7_000_000,
+        "{" + ",".join(f'"{n}": 1' for n in range(MOST_VALUES - 2)) + ', "0": 2}',
         '"' * 100_000,
         "[" + ", " * 1_000_000 + "]",
     ],
-    ids=["deep", "open", "digits", "lists", "texts", "keys", "quoted", "quotes", "commas"],
+    ids=["deep", "open", "digits", "lists", "texts", "keys", "quoted", "twice", "quotes", "commas"],
 )
 def test_json_of_absurd_size_is_refused(post, content):
     refused(post("/assistants", content))
