@@ -139,22 +139,21 @@ ResponseFormat = (
 
 
 class NamedFunction(Body):
-    name: FunctionName
+    name: str
 
 
-class FunctionChoice(Body):
-    type: Literal["function"]
-    function: NamedFunction
+class NamedToolChoice(Body):
+    type: Literal["function", "code_interpreter", "file_search"]
+    function: NamedFunction | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "NamedToolChoice":
+        if self.type == "function" and self.function is None:
+            raise ValueError("type 'function' needs the name of the function in function.name")
+        return self
 
 
-class BuiltInChoice(Body):
-    type: Literal["code_interpreter", "file_search"]
-
-
-ToolChoice = (
-    Literal["none", "auto", "required"]
-    | Annotated[FunctionChoice | BuiltInChoice, Field(discriminator="type")]
-)
+ToolChoice = Literal["none", "auto", "required"] | NamedToolChoice
 
 
 class TruncationStrategy(Body):

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from assistants_server.api.errors import ApiError
@@ -10,8 +12,10 @@ from assistants_server.api.validation import dotted
 
 # OpenAI's structured outputs nest 10 objects, 2 levels of a schema each; pydantic stops at 255.
 MOST_LEVELS = 64
-MOST_VALUES = 200_000  # 16 MB of brackets would become 400 MB of objects
+MOST_VALUES = 50_000  # 16 MB of brackets would become 400 MB of objects, and take a second
 INTEGERS = range(-(2**63), 2**64)
+TOO_DEEP = f"nested too deep; at most {MOST_LEVELS} levels are allowed"
+TOO_LONG_AN_INTEGER = "an integer must fit into 64 bits"
 NAMED_LEVELS = 5
 
 # A string, even one without an end, or what begins a value or separates two.
@@ -21,9 +25,9 @@ TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
 class _Unusable(Exception):
     """A value that cannot be kept. `path` grows on the way out."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, path: Sequence[str | int] = ()) -> None:
         super().__init__(reason)
-        self.path: list[str | int] = []
+        self.path = list(path)
 
 
 def parse(content: bytes) -> Any:
@@ -39,24 +43,19 @@ def parse(content: bytes) -> Any:
     except UnicodeDecodeError:
         raise not_an_object("it is not UTF-8") from None
     if _values(content) > MOST_VALUES:
-        raise ApiError(400, f"The body of the request has more than {MOST_VALUES:,} values.")
+        raise _invalid(f"it has more than {MOST_VALUES:,} values")
     try:
         value = json.loads(text, object_pairs_hook=_object)
         _check(value, 1)
     except _Unusable as error:
         param = dotted(error.path[:NAMED_LEVELS]) or None
-        place = f"'{param}'" if param else "the body of the request"
-        raise ApiError(
-            400, f"Invalid {place}: {error}.", param=param, code="invalid_value"
-        ) from None
+        raise _invalid(str(error), param) from None
     except RecursionError:
-        raise ApiError(400, _too_deep("the body of the request")) from None
+        raise _invalid(TOO_DEEP) from None
     except json.JSONDecodeError as error:
         raise not_an_object(f"{error.msg}, at character {error.pos}") from None
     except ValueError:  # int() refuses some thousands of digits
-        raise ApiError(
-            400, "Invalid body of the request: an integer has too many digits."
-        ) from None
+        raise _invalid(TOO_LONG_AN_INTEGER) from None
     return value
 
 
@@ -69,8 +68,9 @@ def not_an_object(reason: str) -> ApiError:
     )
 
 
-def _too_deep(place: str) -> str:
-    return f"Invalid {place}: nested too deep. At most {MOST_LEVELS} levels are allowed."
+def _invalid(reason: str, param: str | None = None) -> ApiError:
+    place = f"'{param}'" if param else "body of the request"
+    return ApiError(400, f"Invalid {place}: {reason}.", param=param, code="invalid_value")
 
 
 def _values(content: bytes) -> int:
@@ -89,16 +89,13 @@ def _values(content: bytes) -> int:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _twice(twice)
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise _Unusable("it is given twice", [_shown(twice)])
     return found
 
 
-def _twice(name: str) -> _Unusable:
-    error = _Unusable("it is given twice")
-    error.path = [name.encode(errors="replace").decode()]
-    return error
+def _shown(name: str) -> str:
+    return name.encode(errors="replace").decode()
 
 
 def _check(value: Any, level: int) -> None:
@@ -108,20 +105,20 @@ def _check(value: Any, level: int) -> None:
         _check_text(value)
     elif kind is int:
         if value not in INTEGERS:
-            raise _Unusable("an integer must fit into 64 bits")
+            raise _Unusable(TOO_LONG_AN_INTEGER)
     elif kind is float:
         if not math.isfinite(value):
             raise _Unusable("NaN and Infinity are not JSON, and no number is that large")
     elif kind is dict or kind is list:
         if level > MOST_LEVELS:
-            raise _Unusable(f"nested too deep. At most {MOST_LEVELS} levels are allowed")
+            raise _Unusable(TOO_DEEP)
         for key, each in value.items() if kind is dict else enumerate(value):
             try:
                 if kind is dict:
                     _check_text(key)
                 _check(each, level + 1)
             except _Unusable as error:
-                error.path.insert(0, key.encode(errors="replace").decode() if kind is dict else key)
+                error.path.insert(0, _shown(key) if kind is dict else key)
                 raise
 
 

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 from openai.types.beta.threads import MessageContent, RefusalContentBlock, Text, TextContentBlock
 
+LONGEST_REASON = 2000  # what an upstream says of its trouble may be of any length
+
 
 class UpstreamError(Exception):
     """The upstream gave no answer. `code` is one of the three that a run's last_error knows."""
 
     def __init__(self, message: str, code: str = "server_error") -> None:
-        super().__init__(message)
+        super().__init__(message[:LONGEST_REASON])
         self.code = code
 
 
@@ -107,8 +109,8 @@ class TurnReader:
                 response = event.get("response")
                 self._response = response if isinstance(response, dict) else {}
             case "response.failed":
-                response = event.get("response") or {}
-                raise _failure(response.get("error") or {})
+                response = event.get("response")
+                raise _failure(response.get("error") if isinstance(response, dict) else None)
             case "error":
                 raise _failure(event.get("error") or event)
         return None
@@ -215,7 +217,8 @@ def _usage(usage: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def _failure(error: dict[str, Any]) -> UpstreamError:
-    code = error.get("code")
-    message = error.get("message") or "The model's server gave no reason."
-    return UpstreamError(message, code if code == "rate_limit_exceeded" else "server_error")
+def _failure(error: Any) -> UpstreamError:
+    told = error if isinstance(error, dict) else {"message": error}
+    message = str(told.get("message") or "The model's server gave no reason.")
+    limited = told.get("code") == "rate_limit_exceeded"
+    return UpstreamError(message, "rate_limit_exceeded" if limited else "server_error")

@@ -17,6 +17,7 @@ OPENAI = "https://api.openai.com/v1"
 # Not every server knows these fields; one that refuses them by name is asked again without.
 DISPENSABLE = ("include", "store", "parallel_tool_calls")
 NOT_ALLOWED, NOT_FOUND, TOO_MANY = (401, 403), 404, 429
+MOST_QUOTED = 1000  # characters of its own words, before what we advise
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class ModelServer:
     def _status_error(self, error: openai.APIStatusError, request: dict[str, Any]) -> UpstreamError:
         status = error.status_code
         body = error.body if isinstance(error.body, dict) else {}
-        said = str(body.get("message") or "it gave no reason")
+        said = str(body.get("message") or "it gave no reason")[:MOST_QUOTED]
         answered = f"{self._who} answered {status}: {said.rstrip('.')}."
         if 300 <= status < 400:
             return UpstreamError(

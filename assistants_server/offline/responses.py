@@ -40,8 +40,9 @@ class FunctionTool(fields.FunctionDefinition):
     type: Literal["function"]
 
 
-class FunctionChoice(fields.NamedFunction):
+class FunctionChoice(fields.Body):
     type: Literal["function"]
+    name: str
 
 
 class CreateResponse(BaseModel):
