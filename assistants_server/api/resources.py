@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, suppress
 
 from openai.types import FileObject, VectorStore
 from openai.types.beta import Thread
+from openai.types.beta.thread import ToolResources as ThreadResources
 from pydantic import BaseModel
 
 from assistants_server.api.context import SECONDS_TO_WAIT
@@ -82,16 +83,18 @@ async def attach(
     """
     if not file_ids:
         return
-    resources = store.get(Thread, thread_id).tool_resources
-    search = resources and resources.file_search
+    before = store.get(Thread, thread_id).tool_resources
+    search = before and before.file_search
     mine = (search and search.vector_store_ids) or []
     if not mine:
         expires = {"anchor": "last_active_at", "days": DAYS_OF_A_THREADS_STORE}
         created = await library.create(name="", metadata={}, expires_after=expires)
         undo.push_async_callback(_unmake, library, created)
         mine = [created.id]
-        _note_store(store, thread_id, created.id)
-        undo.callback(_note_store, store, thread_id, None)
+        named = {"file_search": {"vector_store_ids": mine}}
+        after = ThreadResources.model_validate({**(before.model_dump() if before else {}), **named})
+        _replace(store, thread_id, before, after)
+        undo.callback(_replace, store, thread_id, after, before)
     for file_id in file_ids:
         try:
             await library.file(mine[0], file_id)
@@ -107,13 +110,12 @@ async def take_back(store: Store, item: BaseModel) -> None:
             store.delete(type(item), item.id)
 
 
-def _note_store(store: Store, thread_id: str, store_id: str | None) -> None:
-    with store.transaction():
-        before = store.get(Thread, thread_id).model_dump()
-        others = {**(before["tool_resources"] or {})}
-        others.pop("file_search", None)
-        mine = {"file_search": {"vector_store_ids": [store_id]}} if store_id else {}
-        store.update(Thread.model_validate({**before, "tool_resources": {**others, **mine}}))
+def _replace(
+    store: Store, thread_id: str, old: ThreadResources | None, new: ThreadResources | None
+) -> None:
+    with store.change(Thread, thread_id) as thread:
+        if thread.tool_resources == old:  # nobody else has changed them
+            thread.tool_resources = new
 
 
 async def _unmake(library: Library, made: VectorStore) -> None:
