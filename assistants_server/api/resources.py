@@ -83,24 +83,15 @@ async def attach(
     """
     if not file_ids:
         return
-    before = store.get(Thread, thread_id).tool_resources
-    search = before and before.file_search
-    mine = (search and search.vector_store_ids) or []
-    if not mine:
-        expires = {"anchor": "last_active_at", "days": DAYS_OF_A_THREADS_STORE}
-        created = await library.create(name="", metadata={}, expires_after=expires)
-        undo.push_async_callback(_unmake, library, created)
-        mine = [created.id]
-        named = {"file_search": {"vector_store_ids": mine}}
-        after = ThreadResources.model_validate({**(before.model_dump() if before else {}), **named})
-        _replace(store, thread_id, before, after)
-        undo.callback(_replace, store, thread_id, after, before)
+    mine = _store_of(store, thread_id)
+    if mine is None:
+        mine = await _give_store(library, store, thread_id, undo)
     for file_id in file_ids:
         try:
-            await library.file(mine[0], file_id)
+            await library.file(mine, file_id)
         except NotFound:
-            undo.push_async_callback(_detach, library, mine[0], file_id)
-        await library.add(mine[0], file_id)
+            undo.push_async_callback(_detach, library, mine, file_id)
+        await library.add(mine, file_id)
 
 
 async def take_back(store: Store, item: BaseModel) -> None:
@@ -108,6 +99,28 @@ async def take_back(store: Store, item: BaseModel) -> None:
     async with store.writing(SECONDS_TO_WAIT):
         with suppress(NotFound):
             store.delete(type(item), item.id)
+
+
+def _store_of(store: Store, thread_id: str) -> str | None:
+    resources = store.get(Thread, thread_id).tool_resources
+    named = resources.file_search.vector_store_ids if resources and resources.file_search else None
+    return named[0] if named else None
+
+
+async def _give_store(library: Library, store: Store, thread_id: str, undo: AsyncExitStack) -> str:
+    """Make a vector store for a thread, unless somebody else has just done so; return its id."""
+    expires = {"anchor": "last_active_at", "days": DAYS_OF_A_THREADS_STORE}
+    created = await library.create(name="", metadata={}, expires_after=expires)
+    undo.push_async_callback(_unmake, library, created)
+    if (theirs := _store_of(store, thread_id)) is not None:
+        await _unmake(library, created)
+        return theirs
+    before = store.get(Thread, thread_id).tool_resources
+    named = {"file_search": {"vector_store_ids": [created.id]}}
+    after = ThreadResources.model_validate({**(before.model_dump() if before else {}), **named})
+    _replace(store, thread_id, before, after)
+    undo.callback(_replace, store, thread_id, after, before)
+    return created.id
 
 
 def _replace(
