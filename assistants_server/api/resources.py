@@ -94,11 +94,11 @@ async def attach(
         await library.add(mine, file_id)
 
 
-async def take_back(store: Store, item: BaseModel) -> None:
+async def take_back(store: Store, kind: type[BaseModel], id: str) -> None:
     """Delete what a request has stored, because the rest of it could not be done."""
     async with store.writing(SECONDS_TO_WAIT):
         with suppress(NotFound):
-            store.delete(type(item), item.id)
+            store.delete(kind, id)
 
 
 def _store_of(store: Store, thread_id: str) -> str | None:

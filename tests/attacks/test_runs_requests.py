@@ -10,6 +10,7 @@ from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
 from openai.types.beta.threads import Message, Run
 
 from assistants_server import tokens
+from assistants_server.api import messages
 from assistants_server.engine import prompt
 from assistants_server.file_search import Library
 from assistants_server.server import Server
@@ -83,15 +84,15 @@ def test_a_store_that_is_deleted_while_files_are_attached(
         return await add(self, store_id, file_id, *args, **kwargs)
 
     monkeypatch.setattr(Library, "add", add_one)
-    beta, messages = client.beta, [attached]
+    beta, given = client.beta, [attached]
     make = {
-        "thread": lambda: beta.threads.create(messages=messages),
+        "thread": lambda: beta.threads.create(messages=given),
         "thread and run": lambda: beta.threads.create_and_run(
-            assistant_id=assistant.id, thread={"messages": messages}
+            assistant_id=assistant.id, thread={"messages": given}
         ),
         "message": lambda: beta.threads.messages.create(thread.id, **attached),
         "run": lambda: beta.threads.runs.create(
-            thread.id, assistant_id=assistant.id, additional_messages=messages
+            thread.id, assistant_id=assistant.id, additional_messages=given
         ),
     }
     with pytest.raises(NotFoundError):
@@ -106,6 +107,45 @@ def test_a_thread_whose_message_names_no_file_leaves_no_vector_store(client, row
     with pytest.raises(NotFoundError):
         client.beta.threads.create(tool_resources=wanted, messages=[bad])
     assert rows() == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "attachments", "param"),
+    [
+        ([{"type": "text", "text": "x"}] * 501, [], "content"),
+        ("x", [{"file_id": "file-x", "tools": []}] * 501, "attachments"),
+    ],
+    ids=["parts", "attachments"],
+)
+def test_more_parts_than_a_message_takes(client, thread, content, attachments, param):
+    with pytest.raises(BadRequestError) as error:
+        client.beta.threads.messages.create(
+            thread.id, role="user", content=content, attachments=attachments
+        )
+    assert error.value.param == param
+
+
+def test_more_messages_than_a_request_takes(client):
+    message = {"role": "user", "content": "x"}
+    with pytest.raises(BadRequestError) as error:
+        client.beta.threads.create(messages=[message] * 10_001)
+    assert error.value.param == "messages"
+
+
+def test_others_get_their_turn_while_many_messages_are_made(tmp_path):
+    async def make() -> tuple[int, int]:
+        with closing(Store(tmp_path / "many.db")) as store:
+            body = messages.CreateMessage(role="user", content="x")
+            making = asyncio.create_task(messages.prepare(store, "thread_1", [body] * 1000))
+            turns = 0
+            while not making.done():
+                turns += 1
+                await asyncio.sleep(0)
+            return turns, len(making.result())
+
+    turns, made = asyncio.run(make())
+    assert made == 1000
+    assert turns >= 50
 
 
 def test_files_that_were_there_before_stay(client, attached, monkeypatch, rows):

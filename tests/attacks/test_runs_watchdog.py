@@ -269,6 +269,28 @@ def test_what_others_left_is_offered_with_the_names_of_the_living(database, monk
         server.stop()
 
 
+def test_a_lock_on_the_file_makes_no_living_server_look_dead(database, monkeypatch):
+    """Who lives cannot be counted then, so nobody is taken for dead."""
+    with closing(Store(database)) as first:
+        run = {"id": "run_1", "object": "thread.run", "status": "in_progress", "created_at": 1}
+        run |= {"expires_at": 2**40, "thread_id": "t", "assistant_id": "a", "model": MODEL}
+        run |= {"instructions": "", "tools": [], "parallel_tool_calls": True}
+        working = Run.model_validate(run)
+        first.insert(working, parent="t")
+        first.claim(working)
+        monkeypatch.setattr("assistants_server.engine.watchdog.SECONDS_TO_WAIT", 0)
+
+        async def look() -> None:
+            with closing(Store(database)) as second:
+                dog = Watchdog(second, Feed(), set, lambda run_id: None, [])
+                with first.transaction():
+                    await dog.start()
+                await dog.stop()
+
+        asyncio.run(look())
+        assert first.get(Run, "run_1").status == "in_progress"
+
+
 def test_cancelling_before_the_run_has_begun(client, monkeypatch):
     """The run is cancelled in the same moment in which it is created."""
     begin = runs_api._start
