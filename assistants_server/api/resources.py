@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, suppress
 
 from openai.types import FileObject, VectorStore
 from openai.types.beta import Thread
+from openai.types.beta.thread import ToolResources as ThreadResources
 from pydantic import BaseModel
 
 from assistants_server.api.context import SECONDS_TO_WAIT
@@ -82,38 +83,52 @@ async def attach(
     """
     if not file_ids:
         return
-    resources = store.get(Thread, thread_id).tool_resources
-    search = resources and resources.file_search
-    mine = (search and search.vector_store_ids) or []
-    if not mine:
-        expires = {"anchor": "last_active_at", "days": DAYS_OF_A_THREADS_STORE}
-        created = await library.create(name="", metadata={}, expires_after=expires)
-        undo.push_async_callback(_unmake, library, created)
-        mine = [created.id]
-        _note_store(store, thread_id, created.id)
-        undo.callback(_note_store, store, thread_id, None)
+    mine = _store_of(store, thread_id)
+    if mine is None:
+        mine = await _give_store(library, store, thread_id, undo)
     for file_id in file_ids:
         try:
-            await library.file(mine[0], file_id)
+            await library.file(mine, file_id)
         except NotFound:
-            undo.push_async_callback(_detach, library, mine[0], file_id)
-        await library.add(mine[0], file_id)
+            undo.push_async_callback(_detach, library, mine, file_id)
+        await library.add(mine, file_id)
 
 
-async def take_back(store: Store, item: BaseModel) -> None:
+async def take_back(store: Store, kind: type[BaseModel], id: str) -> None:
     """Delete what a request has stored, because the rest of it could not be done."""
     async with store.writing(SECONDS_TO_WAIT):
         with suppress(NotFound):
-            store.delete(type(item), item.id)
+            store.delete(kind, id)
 
 
-def _note_store(store: Store, thread_id: str, store_id: str | None) -> None:
-    with store.transaction():
-        before = store.get(Thread, thread_id).model_dump()
-        others = {**(before["tool_resources"] or {})}
-        others.pop("file_search", None)
-        mine = {"file_search": {"vector_store_ids": [store_id]}} if store_id else {}
-        store.update(Thread.model_validate({**before, "tool_resources": {**others, **mine}}))
+def _store_of(store: Store, thread_id: str) -> str | None:
+    resources = store.get(Thread, thread_id).tool_resources
+    named = resources.file_search.vector_store_ids if resources and resources.file_search else None
+    return named[0] if named else None
+
+
+async def _give_store(library: Library, store: Store, thread_id: str, undo: AsyncExitStack) -> str:
+    """Make a vector store for a thread, unless somebody else has just done so; return its id."""
+    expires = {"anchor": "last_active_at", "days": DAYS_OF_A_THREADS_STORE}
+    created = await library.create(name="", metadata={}, expires_after=expires)
+    undo.push_async_callback(_unmake, library, created)
+    if (theirs := _store_of(store, thread_id)) is not None:
+        await _unmake(library, created)
+        return theirs
+    before = store.get(Thread, thread_id).tool_resources
+    named = {"file_search": {"vector_store_ids": [created.id]}}
+    after = ThreadResources.model_validate({**(before.model_dump() if before else {}), **named})
+    _replace(store, thread_id, before, after)
+    undo.callback(_replace, store, thread_id, after, before)
+    return created.id
+
+
+def _replace(
+    store: Store, thread_id: str, old: ThreadResources | None, new: ThreadResources | None
+) -> None:
+    with store.change(Thread, thread_id) as thread:
+        if thread.tool_resources == old:  # nobody else has changed them
+            thread.tool_resources = new
 
 
 async def _unmake(library: Library, made: VectorStore) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from openai.types.beta import Assistant, Thread
-from openai.types.beta.threads import Run
+from openai.types.beta.threads import Message, Run
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistants_server.api import fields, resources
@@ -13,7 +13,7 @@ from assistants_server.api.context import TheEngine, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.event_stream import EventStream
 from assistants_server.api.lists import ListPage, Paging
-from assistants_server.api.messages import CreateMessage, add_message, to_search
+from assistants_server.api.messages import Messages, prepare, to_search
 from assistants_server.api.route import StrictRoute
 from assistants_server.api.threads import CreateThread, add_thread
 from assistants_server.clock import now
@@ -57,7 +57,7 @@ class RunSettings(ModifyRun):
 
 class CreateRun(RunSettings):
     additional_instructions: fields.Instructions | None = None
-    additional_messages: list[CreateMessage] | None = None
+    additional_messages: Messages | None = None
     reasoning_effort: fields.Effort | None = None
 
 
@@ -72,25 +72,31 @@ class RunQuery(BaseModel):
     include: Annotated[list[Include], Field(alias="include[]")] = []
 
 
-def _add_run(store: Store, thread_id: str, body: CreateRun, undo: AsyncExitStack) -> Run:
+async def _add_run(store: Store, thread_id: str, body: CreateRun, undo: AsyncExitStack) -> Run:
     """Store a new queued run, with the messages that it adds to the thread.
+
+    Nothing is awaited after that, so that whoever starts it comes before the watchdog.
 
     Raises:
         NotFound, ApiError: it names what is not here, or the thread has an active run; nothing is
             stored.
     """
+    store.get(Thread, thread_id)
+    messages = await prepare(store, thread_id, body.additional_messages or [])
     with store.transaction():
         store.get(Thread, thread_id)
         assistant = store.get(Assistant, body.assistant_id)
         if run := active_run(store, thread_id):
             raise ApiError(400, f"Thread {thread_id} already has an active run {run.id}.")
-        added = [add_message(store, thread_id, each) for each in body.additional_messages or []]
+        for row in messages:
+            store.insert_row(row)
         run = _new_run(thread_id, assistant, body)
         _check_choice(run)
         store.insert(run, parent=thread_id)
         store.claim(run)
-    for each in (*added, run):
-        undo.push_async_callback(resources.take_back, store, each)
+    for row in messages:
+        undo.push_async_callback(resources.take_back, store, Message, row.id)
+    undo.push_async_callback(resources.take_back, store, Run, run.id)
     return run
 
 
@@ -170,7 +176,7 @@ async def create_thread_and_run(
     store.get(Assistant, body.assistant_id)  # before anything is made
     async with AsyncExitStack() as undo:
         added = await add_thread(store, engine.library, thread, undo)
-        run = _add_run(store, added.id, CreateRun.model_validate(given), undo)
+        run = await _add_run(store, added.id, CreateRun.model_validate(given), undo)
         undo.pop_all()
     return _start(engine, run, body.stream, ("thread.created", added))
 
@@ -185,7 +191,7 @@ async def create(
 ) -> Run | EventStream:
     files = to_search(body.additional_messages or [])
     async with AsyncExitStack() as undo:
-        run = _add_run(store, thread_id, body, undo)
+        run = await _add_run(store, thread_id, body, undo)
         with engine.expecting(run.id):
             await resources.attach(engine.library, store, thread_id, files, undo)
             undo.pop_all()

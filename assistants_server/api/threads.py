@@ -7,7 +7,7 @@ from openai.types.beta import Thread, ThreadDeleted
 
 from assistants_server.api import fields, resources
 from assistants_server.api.context import TheEngine, TheLibrary, TheStore
-from assistants_server.api.messages import CreateMessage, add_message, to_search
+from assistants_server.api.messages import Messages, prepare, to_search
 from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.file_search import Library
@@ -22,7 +22,7 @@ class ModifyThread(fields.Body):
 
 
 class CreateThread(ModifyThread):
-    messages: list[CreateMessage] = []
+    messages: Messages = []
 
 
 async def add_thread(
@@ -45,11 +45,12 @@ async def add_thread(
         tool_resources=body.tool_resources
         and body.tool_resources.model_dump(exclude={"file_search": {"vector_stores"}}),
     )
+    messages = await prepare(store, thread.id, body.messages)
     with store.transaction():
         store.insert(thread)
-        for message in body.messages:
-            add_message(store, thread.id, message)
-    undo.push_async_callback(resources.take_back, store, thread)
+        for row in messages:
+            store.insert_row(row)
+    undo.push_async_callback(resources.take_back, store, Thread, thread.id)
     await resources.attach(library, store, thread.id, to_search(body.messages), undo)
     return store.get(Thread, thread.id)
 

@@ -51,7 +51,6 @@ class Watchdog:
         self._executing = executing
         self._interrupt = interrupt
         self._sweeps = sweeps
-        self._alive: set[str] = set()
         self._looks = 0
         self._troubles: dict[str, str] = {}
         self._task: asyncio.Task | None = None
@@ -78,7 +77,6 @@ class Watchdog:
         await self._try("own runs", self._look_after_own)
         await self._try("expired runs", self._end_expired)
         if sweeping:
-            await self._try("living servers", self._count_the_living)
             await self._try("orphaned runs", self._end_orphans)
             for sweep in self._sweeps:
                 await self._try(sweep.__qualname__, lambda sweep=sweep: self._sweep(sweep))
@@ -111,17 +109,17 @@ class Watchdog:
             await self._end(run_id, End("expired"), executed_here=True)
             self._interrupt(run_id)
 
-    async def _count_the_living(self) -> None:
-        async with self._store.writing(SECONDS_TO_WAIT):
-            self._alive = self._store.living_owners()
-
     async def _end_orphans(self) -> None:
-        for work in self._store.worked_on():
-            if work.owner not in self._alive:
+        async with self._store.writing(SECONDS_TO_WAIT):
+            alive, worked_on = self._store.living_owners(), self._store.worked_on()
+        for work in worked_on:
+            if work.owner not in alive:
                 await self._end(work.run_id, failed(ORPHANED))
 
     async def _sweep(self, sweep: Sweep) -> None:
-        result = sweep(self._alive)
+        async with self._store.writing(SECONDS_TO_WAIT):
+            alive = self._store.living_owners()
+        result = sweep(alive)
         if inspect.isawaitable(result):
             await result
 

@@ -10,13 +10,14 @@ from assistants_server.store.errors import (
 )
 from assistants_server.store.ids import new_id
 from assistants_server.store.reasoning import Reasoning
-from assistants_server.store.store import Page, Store
+from assistants_server.store.store import Page, Row, Store
 
 __all__ = [
     "Busy",
     "NotFound",
     "Page",
     "Reasoning",
+    "Row",
     "Store",
     "StoreError",
     "Unreadable",

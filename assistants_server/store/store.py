@@ -57,6 +57,15 @@ class Work(NamedTuple):
     status: str | None
 
 
+class Row(NamedTuple):
+    """An object as it is stored, ready to be inserted."""
+
+    id: str
+    kind: str
+    parent: str | None
+    body: str
+
+
 class Store:
     """One open database file.
 
@@ -128,9 +137,20 @@ class Store:
         Raises:
             Unstorable: it could not be read again.
         """
+        self.insert_row(self.row(item, parent))
+
+    def row(self, item: BaseModel, parent: str | None = None) -> Row:
+        """Return an object as a row, which takes longer than to insert it.
+
+        Raises:
+            Unstorable: it could not be read again.
+        """
+        return Row(item.id, NOUNS[type(item)], parent, _dump(item))
+
+    def insert_row(self, row: Row) -> None:
+        """Add a new object that is a row already."""
         self._connection.execute(
-            "INSERT INTO objects (id, kind, parent, body) VALUES (?, ?, ?, ?)",
-            (item.id, NOUNS[type(item)], parent, _dump(item)),
+            "INSERT INTO objects (id, kind, parent, body) VALUES (?, ?, ?, ?)", row
         )
 
     def get(self, kind: type[T], id: str, parent: str | None = None) -> T:

@@ -43,13 +43,11 @@ def full(store: Store) -> Iterator[None]:
 
 def fill(store: Store) -> None:
     """Use up the room that is left in the file's last pages."""
-    connection = store._connection._connection
+    statement = "INSERT INTO objects (id, kind, body) VALUES (?, 'padding', ?)"
+    rows = ((f"padding_{number}", "x" * 500) for number in range(10_000))
+    insert = store._connection._connection.execute
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        for number in range(10_000):
-            connection.execute(
-                "INSERT INTO objects (id, kind, body) VALUES (?, 'padding', ?)",
-                (f"padding_{number}", "x" * 500),
-            )
+        all(insert(statement, row) for row in rows)
 
 
 class Held:
