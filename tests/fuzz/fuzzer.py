@@ -16,6 +16,29 @@ from tests.fuzz.schema import Ref
 SECONDS = 30  # an answer that takes longer counts as a hang
 ENDED = ("completed", "failed", "cancelled", "incomplete", "expired")
 ECHOED = ("name", "description", "instructions", "metadata", "attributes")
+MOST_HANGS = 5  # then nothing can be learnt any more
+PARAMETERS = ("assistant_id", "thread_id", "message_id", "run_id", "step_id")
+PARAMETERS += ("file_id", "vector_store_id", "batch_id")
+QUIZ = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+# What is created where there is nothing of a kind: below which other object, where, and how.
+FURNITURE = {
+    "assistant": (None, "/assistants", {"model": "gpt-6-luna", "tools": [QUIZ]}),
+    "thread": (None, "/threads", {"messages": [{"role": "user", "content": "What is 2 + 2?"}]}),
+    "message": ("thread", "/threads/{thread_id}/messages", {"role": "user", "content": "Hello"}),
+    "run": (None, "/threads/runs", {"assistant_id": Ref("assistant", 0)}),
+    "file": (None, "/files", None),
+    "vector_store": (None, "/vector_stores", {"file_ids": [Ref("file", 0)]}),
+    "store_file": (
+        "vector_store",
+        "/vector_stores/{vector_store_id}/files",
+        {"file_id": Ref("file", 0)},
+    ),
+    "batch": (
+        "vector_store",
+        "/vector_stores/{vector_store_id}/file_batches",
+        {"file_ids": [Ref("file", 0)]},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -42,12 +65,13 @@ class Fuzzer:
 
     Attributes:
         sent: how many requests.
+        hangs: how many of them had no answer in time.
         statuses: how often each was answered.
         faults: the kind of a fault, and the requests that showed it.
     """
 
     def __init__(self, base_url: str, token: str) -> None:
-        self.sent = 0
+        self.sent = self.hangs = 0
         self.statuses: Counter[int] = Counter()
         self.faults: dict[str, list[str]] = {}
         self._root = base_url.removesuffix("/v1")
@@ -79,6 +103,7 @@ class Fuzzer:
             with self._http.stream(request.method, url, content=body, headers=headers) as answer:
                 content = b"".join(answer.iter_raw())
         except httpx2.TimeoutException:
+            self.hangs += 1
             self._fault(f"no answer within {SECONDS} s", shown)
             return
         except httpx2.TransportError as error:
@@ -95,9 +120,10 @@ class Fuzzer:
     def finish(self) -> None:
         """Check that every run ends, and that every object can be retrieved and listed."""
         lists: dict[str, set[str]] = {}
+        deadline = time.monotonic() + SECONDS
         for known in [each for kind in self._known.values() for each in kind.values()]:
             if known.kind == "run":
-                self._check_run(known)
+                self._check_run(known, deadline)
             answer = self._retrieve(known.path)
             if answer is None or answer.status_code != 200:
                 status = answer.status_code if answer is not None else "no answer"
@@ -150,11 +176,24 @@ class Fuzzer:
         return value
 
     def _pick(self, kind: str, number: int) -> dict[str, str]:
+        if not self._known.get(kind):
+            self._furnish(kind)
         found = list(self._known.get(kind, {}).values())
-        if not found:
-            names = ("vector_store_id", "thread_id", "run_id", "file_id", f"{kind}_id")
-            return dict.fromkeys(names, "none_there_yet")
-        return found[number % len(found)].ids
+        return found[number % len(found)].ids if found else dict.fromkeys(PARAMETERS, "none")
+
+    def _furnish(self, kind: str) -> None:
+        """Create an object of that kind in the plainest way, where there is none."""
+        if kind not in FURNITURE:
+            return
+        above, path, body = FURNITURE[kind]
+        for name, id in (self._pick(above, 0) if above else {}).items():
+            path = path.replace(f"{{{name}}}", id)
+        more = {"json": self._resolved(body)}
+        if kind == "file":
+            more = {"data": {"purpose": "assistants"}, "files": {"file": ("a.txt", b"7 numbers")}}
+        answer = self._http.post(path, **more)
+        if answer.status_code == 200:
+            self._note(answer.json())
 
     def _submission(
         self, request: Request, url: str, body: bytes | None
@@ -214,6 +253,9 @@ class Fuzzer:
             self._forget(request.path, body["id"])
         elif request.method == "POST":
             self._note(body)
+        elif request.path.endswith("/steps"):
+            for step in body["data"]:
+                self._note(step)
 
     def _compare(self, request: Request, body: dict[str, Any], shown: str) -> None:
         """What was accepted must come back as it was sent."""
@@ -242,6 +284,11 @@ class Fuzzer:
                 listed = f"/threads/{thread}/runs"
                 self._add("run", f"{listed}/{id}", listed, thread_id=thread, run_id=id)
                 self._add("thread", f"/threads/{thread}", None, thread_id=thread)
+            case "thread.run.step":
+                thread, run = body["thread_id"], body["run_id"]
+                listed = f"/threads/{thread}/runs/{run}/steps"
+                ids = {"thread_id": thread, "run_id": run, "step_id": id}
+                self._add("step", f"{listed}/{id}", listed, **ids)
             case "file":
                 self._add("file", f"/files/{id}", "/files", file_id=id)
             case "vector_store":
@@ -272,8 +319,7 @@ class Fuzzer:
 
     # At the end
 
-    def _check_run(self, known: Known) -> None:
-        deadline = time.monotonic() + SECONDS
+    def _check_run(self, known: Known, deadline: float) -> None:
         while True:
             answer = self._retrieve(known.path)
             if answer is None or answer.status_code != 200:
