@@ -263,8 +263,9 @@ class Fuzzer:
         if request.method != "POST" or not plain or "object" not in body:
             return
         for name in ECHOED:
-            sent = request.body.get(name)
-            if sent and name in body and odd.spelled(sent) != odd.spelled(body[name]):
+            if not request.body.get(name) or name not in body:
+                continue
+            if json.loads(odd.spelled(request.body[name])) != body[name]:
                 self._fault(f"'{name}' is not what was sent", shown)
 
     def _note(self, body: dict[str, Any]) -> None:

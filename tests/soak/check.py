@@ -116,7 +116,7 @@ def runs_end(
     if not _within(seconds, look):
         for promise in left:
             status = http.get(promise.path).json()["status"]
-            faults.stuck.append(f"{promise.path} of a dead server is {status} after {seconds} s")
+            faults.stuck.append(f"{promise.path} of a dead server is {status} still")
     if not _within(3 * seconds, lambda: not _active(database)):
         known = {promise.id for promise in left}
         faults.stuck += [f"{run} is active" for run in _active(database) if run not in known]
