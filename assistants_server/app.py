@@ -1,7 +1,7 @@
 """Puts the server together."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -25,10 +25,13 @@ from assistants_server.api.limits import LimitBody
 from assistants_server.engine import Engine, Upstream
 from assistants_server.logs import LogRequests
 from assistants_server.offline import chat_completions, responses
+from assistants_server.offline.ask import tutors
 from assistants_server.store import Store
 
 
-def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -> FastAPI:
+def create_app(
+    store: Store, token: str, upstream: Upstream, *, offline: bool, unsafe_code: bool = True
+) -> FastAPI:
     """Return the ASGI application.
 
     Args:
@@ -36,14 +39,15 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
         token: what clients must send as their API key.
         upstream: where model turns come from.
         offline: whether this server answers model turns itself, with the tutor.
+        unsafe_code: whether code may be run without isolation.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store = store
-        app.state.engine = Engine(store, upstream)
+        app.state.engine = Engine(store, upstream, unsafe_code)
         app.state.engine.adopt_orphans()
-        async with nullcontext() if offline else pass_through.client_for(upstream) as http:
+        async with tutors() if offline else pass_through.client_for(upstream) as http:
             app.state.pass_through = http
             yield
             await app.state.engine.close()
@@ -56,6 +60,7 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
         lifespan=lifespan,
         openapi_url="/v1/openapi.json",
         telemetry=silent,
+        redirect_slashes=False,
     )
     app.add_middleware(LimitBody)
     app.add_middleware(RequireToken, token=token)

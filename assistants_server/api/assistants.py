@@ -9,10 +9,11 @@ from pydantic import Field
 from assistants_server.api import fields, resources
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.lists import ListPage, Paging
+from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.store import new_id
 
-router = APIRouter(prefix="/assistants")
+router = APIRouter(prefix="/assistants", route_class=StrictRoute)
 
 
 class ModifyAssistant(fields.Body):

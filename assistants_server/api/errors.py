@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from assistants_server.api.validation import explain
+from assistants_server.envelope import envelope
 from assistants_server.store import NotFound
 
 
@@ -23,7 +24,7 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"error": {"message": message, "type": type, "param": param, "code": code}}
+        self.body = envelope(message, type=type, param=param, code=code)
 
     def response(self) -> JSONResponse:
         return JSONResponse(self.body, self.status)

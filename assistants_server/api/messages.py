@@ -13,11 +13,12 @@ from assistants_server.api import fields, resources
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
+from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.engine import active_run
 from assistants_server.store import Store, new_id
 
-router = APIRouter(prefix="/threads/{thread_id}/messages")
+router = APIRouter(prefix="/threads/{thread_id}/messages", route_class=StrictRoute)
 
 Detail = Literal["auto", "low", "high"]
 

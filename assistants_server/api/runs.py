@@ -13,12 +13,13 @@ from assistants_server.api.errors import ApiError
 from assistants_server.api.event_stream import EventStream
 from assistants_server.api.lists import ListPage, Paging
 from assistants_server.api.messages import CreateMessage, add_message, to_search
+from assistants_server.api.route import StrictRoute
 from assistants_server.api.threads import CreateThread, add_thread
 from assistants_server.clock import now
 from assistants_server.engine import SECONDS_TO_EXPIRE, Engine, active_run, expire_if_due
 from assistants_server.store import Store, new_id
 
-router = APIRouter(prefix="/threads")
+router = APIRouter(prefix="/threads", route_class=StrictRoute)
 
 Include = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 TokenLimit = Annotated[int, Field(ge=256)]

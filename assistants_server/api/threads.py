@@ -6,11 +6,12 @@ from openai.types.beta import Thread, ThreadDeleted
 from assistants_server.api import fields, resources
 from assistants_server.api.context import TheEngine, TheLibrary, TheStore
 from assistants_server.api.messages import CreateMessage, add_message, to_search
+from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.file_search import Library
 from assistants_server.store import Store, new_id
 
-router = APIRouter(prefix="/threads")
+router = APIRouter(prefix="/threads", route_class=StrictRoute)
 
 
 class ModifyThread(fields.Body):

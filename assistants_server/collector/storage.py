@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 
+from assistants_server import private
 from assistants_server.collector.spans import Span
 
 MOST_TRACES = 200
@@ -29,7 +30,7 @@ class Storage:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_database(path)
         self._lock = Lock()
         self._connection = sqlite3.connect(
             path, timeout=10, isolation_level=None, check_same_thread=False

@@ -2,6 +2,7 @@
 
 from assistants_server.engine.check import trouble
 from assistants_server.engine.engine import Engine
+from assistants_server.engine.guard import Guard
 from assistants_server.engine.search import without_contents
 from assistants_server.engine.states import (
     ACTIVE,
@@ -16,6 +17,7 @@ __all__ = [
     "ACTIVE",
     "SECONDS_TO_EXPIRE",
     "Engine",
+    "Guard",
     "Upstream",
     "active_run",
     "end_step",

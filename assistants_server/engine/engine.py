@@ -23,17 +23,18 @@ class Engine:
     Args:
         store: where runs are read and written.
         upstream: who answers the model turns.
+        unsafe_code: whether code may be run without isolation.
 
     Attributes:
         feed: tells what becomes of the runs that are executed here.
         library: the vector stores.
     """
 
-    def __init__(self, store: Store, upstream: Upstream) -> None:
+    def __init__(self, store: Store, upstream: Upstream, unsafe_code: bool = True) -> None:
         self.feed = Feed()
         self._store = store
         self._model = ModelServer(upstream)
-        self._interpreter = CodeInterpreter(store)
+        self._interpreter = CodeInterpreter(store, unsafe_code)
         self.library = Library(store)
         self._running: dict[str, tuple[Execution, asyncio.Task]] = {}
         self._watcher: asyncio.Task | None = None

@@ -11,13 +11,14 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsBas
 from pydantic import BaseModel, ConfigDict
 
 from assistants_server import tokens
+from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.offline.ask import ask
 from assistants_server.offline.said import Said, conversation, refuse
 from assistants_server.store import new_id
 from assistants_server.tutor import Reply
 
-router = APIRouter()
+router = APIRouter(route_class=StrictRoute)
 
 
 KNOWN = {"stream", *get_type_hints(CompletionCreateParamsBase)}

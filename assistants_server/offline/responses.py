@@ -8,12 +8,13 @@ from openai.types import responses as wire
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 from pydantic import BaseModel, ConfigDict, Field
 
+from assistants_server.api.route import StrictRoute
 from assistants_server.offline.ask import ask
 from assistants_server.offline.events import stream
 from assistants_server.offline.response import Answer
 from assistants_server.offline.said import Item, Said, conversation, refuse
 
-router = APIRouter()
+router = APIRouter(route_class=StrictRoute)
 
 KNOWN = {"stream", *get_type_hints(ResponseCreateParamsBase)}
 UNSUPPORTED = {"background", "conversation", "previous_response_id", "prompt"}

@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+from assistants_server import private
 from assistants_server.store.errors import StoreError
 
 APPLICATION_ID = 0x41435342  # "ACSB"
@@ -31,8 +32,8 @@ def open_database(path: Path) -> sqlite3.Connection:
             It is left as it was.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         _refuse_foreign(path)
+        private.make_database(path)
         connection = sqlite3.connect(
             path, timeout=10, isolation_level=None, check_same_thread=False
         )

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from assistants_server import private
+
 
 class Owner:
     """A lock held for as long as this server has the database open."""
 
     def __init__(self, database: Path, name: str) -> None:
         self.name = name
-        self._lock = FileLock(_lock_path(database, name), thread_local=False)
+        path = _lock_path(database, name)
+        self._lock = FileLock(path, mode=private.FILE, thread_local=False)
         self._lock.acquire(timeout=0)
 
     def release(self) -> None:

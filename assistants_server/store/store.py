@@ -1,6 +1,7 @@
 """Keeps OpenAI's objects in SQLite, each as the JSON that goes over the wire."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -11,6 +12,7 @@ from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
 from pydantic import BaseModel
 
+from assistants_server.private import tighten_folder
 from assistants_server.store.database import open_database
 from assistants_server.store.errors import NotFound
 from assistants_server.store.ids import new_id
@@ -54,6 +56,7 @@ class Store:
     Attributes:
         orphans: ids of the runs that servers which are gone were working on.
         files: the folder for uploaded contents.
+        owner: this server's name among those that have the file open.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -63,7 +66,9 @@ class Store:
         with self.transaction():
             self.orphans = self._orphans(living(self.path))
             self._owner = Owner(self.path, new_id("server_"))
+        self.owner = self._owner.name
         self.files = self.path.with_name(f"{self.path.name}.files")
+        tighten_folder(self.files)
 
     def content(self, file_id: str) -> Path:
         """Return where the content of a file lies."""
@@ -196,6 +201,14 @@ class Store:
     def all(self, kind: type[T], parent: str) -> list[T]:
         """Return every object of that kind under `parent`, oldest first."""
         return self.page(kind, parent, limit=2**31, order="asc").items
+
+    def missing(self, ids: Iterable[str]) -> list[str]:
+        """Return those of these ids that no object has."""
+        rows = self._connection.execute(
+            "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM objects)",
+            (json.dumps(list(ids)),),
+        )
+        return [id for (id,) in rows]
 
     def claim(self, id: str) -> None:
         """Note that this server is the one working on the run with that id."""
