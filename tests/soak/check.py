@@ -135,16 +135,21 @@ def left_over(database: Path, temporary: Path, living: int, seconds: float) -> F
     files = database.with_name(f"{database.name}.files")
 
     def look() -> bool:
-        faults.folders = [f"{each} is left over" for each in (*_in(threads), *_in(temporary))]
-        faults.contents = [f"{each} is half an upload" for each in _in(files) if each.suffix]
         locks = sorted(each.name for each in database.parent.glob("*.lock"))
+        names = [lock.removesuffix(".lock").rpartition("_")[2] for lock in locks]
+        faults.folders = [
+            f"{each} is left over"
+            for each in (*_in(threads), *_in(temporary))
+            if not any(name in each.name for name in names)  # a living server's own
+        ]
+        faults.contents = [f"{each} is half an upload" for each in _in(files) if each.suffix]
         too_many = len(locks) > living
         faults.locks = [f"{living} servers live; there are {', '.join(locks)}"] * too_many
         return faults.none()
 
     if not _within(seconds, look):
-        for folder in (*_in(threads), *_in(temporary)):
-            shutil.rmtree(folder, ignore_errors=True)  # to find each only once
+        for fault in faults.folders:  # to find each only once
+            shutil.rmtree(fault.removesuffix(" is left over"), ignore_errors=True)
     return faults
 
 
