@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from assistants_server.api.json_schema import JsonSchemaObject
+
 
 class Body(BaseModel):
     """A request body: an unknown parameter is refused, and ``"5"`` is not a number."""
@@ -54,7 +56,7 @@ class FileSearch(Body):
 class FunctionDefinition(Body):
     name: FunctionName
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: JsonSchemaObject | None = None
     strict: bool | None = None
 
 
@@ -121,7 +123,7 @@ class JsonObjectFormat(Body):
 class JsonSchema(Body):
     name: FunctionName
     description: str | None = None
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    schema_: Annotated[JsonSchemaObject | None, Field(alias="schema")] = None
     strict: bool | None = None
 
 
@@ -137,15 +139,22 @@ ResponseFormat = (
 
 
 class NamedFunction(Body):
-    name: str
+    name: FunctionName
 
 
-class NamedToolChoice(Body):
-    type: Literal["function", "code_interpreter", "file_search"]
-    function: NamedFunction | None = None
+class FunctionChoice(Body):
+    type: Literal["function"]
+    function: NamedFunction
 
 
-ToolChoice = Literal["none", "auto", "required"] | NamedToolChoice
+class BuiltInChoice(Body):
+    type: Literal["code_interpreter", "file_search"]
+
+
+ToolChoice = (
+    Literal["none", "auto", "required"]
+    | Annotated[FunctionChoice | BuiltInChoice, Field(discriminator="type")]
+)
 
 
 class TruncationStrategy(Body):

@@ -1,6 +1,7 @@
 """``/threads/{thread_id}/messages``: create, list, retrieve, modify, delete."""
 
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -138,8 +139,11 @@ def _attachments(store: Store, attachments: list[Attachment]) -> list[dict]:
 async def create(
     thread_id: str, body: CreateMessage, store: TheStore, library: TheLibrary
 ) -> Message:
-    message = add_message(store, thread_id, body)
-    await resources.attach(library, store, thread_id, to_search([body]))
+    async with AsyncExitStack() as undo:
+        message = add_message(store, thread_id, body)
+        undo.push_async_callback(resources.take_back, store, message)
+        await resources.attach(library, store, thread_id, to_search([body]), undo)
+        undo.pop_all()
     return message
 
 

@@ -1,5 +1,7 @@
 """``/threads``: create, retrieve, modify, delete."""
 
+from contextlib import AsyncExitStack
+
 from fastapi import APIRouter
 from openai.types.beta import Thread, ThreadDeleted
 
@@ -23,13 +25,18 @@ class CreateThread(ModifyThread):
     messages: list[CreateMessage] = []
 
 
-async def add_thread(store: Store, library: Library, body: CreateThread) -> Thread:
+async def add_thread(
+    store: Store, library: Library, body: CreateThread, undo: AsyncExitStack
+) -> Thread:
     """Store a new thread with its first messages.
 
+    Args:
+        undo: gets what takes it all back.
+
     Raises:
-        NotFound, ApiError: it names a file that is not here; nothing is stored.
+        NotFound, ApiError: it names what is not here.
     """
-    await resources.settle(library, store, body.tool_resources)
+    await resources.settle(library, store, body.tool_resources, undo)
     thread = Thread(
         id=new_id("thread_"),
         object="thread",
@@ -42,13 +49,17 @@ async def add_thread(store: Store, library: Library, body: CreateThread) -> Thre
         store.insert(thread)
         for message in body.messages:
             add_message(store, thread.id, message)
-    await resources.attach(library, store, thread.id, to_search(body.messages))
+    undo.push_async_callback(resources.take_back, store, thread)
+    await resources.attach(library, store, thread.id, to_search(body.messages), undo)
     return store.get(Thread, thread.id)
 
 
 @router.post("")
 async def create(store: TheStore, library: TheLibrary, body: CreateThread | None = None) -> Thread:
-    return await add_thread(store, library, body or CreateThread())
+    async with AsyncExitStack() as undo:
+        thread = await add_thread(store, library, body or CreateThread(), undo)
+        undo.pop_all()
+    return thread
 
 
 @router.get("/{thread_id}")
@@ -61,11 +72,13 @@ async def modify(
     thread_id: str, body: ModifyThread, store: TheStore, library: TheLibrary
 ) -> Thread:
     store.get(Thread, thread_id)
-    await resources.settle(library, store, body.tool_resources)
-    with store.transaction():
-        before = store.get(Thread, thread_id)
-        after = Thread.model_validate({**before.model_dump(), **body.given()})
-        store.update(after)
+    async with AsyncExitStack() as undo:
+        await resources.settle(library, store, body.tool_resources, undo)
+        with store.transaction():
+            before = store.get(Thread, thread_id)
+            after = Thread.model_validate({**before.model_dump(), **body.given()})
+            store.update(after)
+        undo.pop_all()
     return after
 
 

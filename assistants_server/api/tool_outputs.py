@@ -39,7 +39,7 @@ async def submit(
         filled = _fill(store, run, outputs)
         run.status, run.required_action = "queued", None
         store.update(run)
-        store.claim(run.id)
+        store.claim(run)
     answer = EventStream(engine.feed, run.id) if body.stream else run
     for step in filled:
         engine.feed.tell(run.id, "thread.run.step.completed", step)

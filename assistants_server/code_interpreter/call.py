@@ -23,6 +23,7 @@ class Call:
 
     Attributes:
         output: what has come so far.
+        is_to_end: set it to make `run` return.
     """
 
     def __init__(self, channels: Channels, processes: Processes) -> None:
@@ -30,7 +31,7 @@ class Call:
         self._channels, self._processes = channels, processes
         self._request = ""
         self._missing: set[tuple[str, str]] = set()
-        self._to_end = False
+        self.is_to_end = False
 
     async def run(self, code: str) -> str:
         """Run `code`; return why the kernel must be stopped now, or "" if it may go on."""
@@ -49,7 +50,7 @@ class Call:
             if not await self._take(SECONDS_BETWEEN_LOOKS):
                 return "The process ended."
             now = time.monotonic()
-            if self._to_end:
+            if self.is_to_end:
                 return "It was stopped."
             if len(self._missing) == 1 and self._confirmation in self._missing:
                 said_done = said_done or now
@@ -74,15 +75,11 @@ class Call:
         The first time it may not have begun.
         """
         deadline = time.monotonic() + SECONDS_TO_STOP
-        while self._missing and time.monotonic() < deadline and not self._to_end:
+        while self._missing and time.monotonic() < deadline and not self.is_to_end:
             await asyncio.to_thread(self._processes.interrupt)
             if not await self._take(SECONDS_BETWEEN_INTERRUPTS):
                 return False
         return not self._missing
-
-    def end(self) -> None:
-        """Make `run` return."""
-        self._to_end = True
 
     async def _send(self, code: str) -> None:
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
@@ -104,8 +101,7 @@ class Call:
             case None:
                 return False
             case TooLarge():
-                most = limits.MESSAGE_BYTES // limits.MEGABYTE
-                self.output.note(f"An output of more than {most} MB was left out.")
+                self.output.note("An output that is too large was left out.")
             case Message(kind="status", content={"execution_state": "idle"}):
                 self._missing.discard((message.request, "idle"))
             case Message(kind="execute_reply" | "kernel_info_reply"):

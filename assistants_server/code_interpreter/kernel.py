@@ -22,6 +22,11 @@ SECONDS_BETWEEN_TRIES = 0.02
 SECONDS_BETWEEN_LOOKS = 0.25
 MANY_STRAYS = limits.PROCESSES // 4
 WHAT_IS_LEFT = "Variables are gone; files are kept."
+TOO_MUCH = (
+    f"Stopped, because a thread may have {limits.FOLDER_BYTES // limits.MEGABYTE} MB of files on the "
+    f"disk, {limits.FOLDER_ENTRIES} of them, in at most {limits.FOLDER_DEPTH} folders within each "
+    "other. Variables are gone, and so are the newest files"
+)
 
 
 class Kernel:
@@ -53,7 +58,8 @@ class Kernel:
                 await self._start()
             except (OSError, EOFError, TimeoutError):
                 return Output(notes=["The code was not run: its kernel did not start."])
-        call = Call(self._channels, self._processes)
+        processes = self._processes
+        call = Call(self._channels, processes)
         watch = asyncio.create_task(self._watch(call))
         try:
             reason = await call.run(code)
@@ -63,10 +69,17 @@ class Kernel:
             raise
         finally:
             watch.cancel()
-        if reason:
+        if call.is_to_end or await asyncio.to_thread(self._takes_too_much):
+            await self.stop()
+            removed = await asyncio.to_thread(self._shrink)
+            call.output.note(f"{TOO_MUCH}{_names(removed)}.")
+        elif reason:
             await self.stop()
             call.output.note(f"{reason} {WHAT_IS_LEFT}")
-        await self._tidy(call.output)
+        elif await asyncio.to_thread(processes.end_strays) > MANY_STRAYS:
+            # Dead processes count until their parent, the kernel, asks for them.
+            await self.stop()
+            call.output.note(f"It left many processes behind, and was stopped. {WHAT_IS_LEFT}")
         self.last_used = time.monotonic()
         return call.output
 
@@ -111,39 +124,22 @@ class Kernel:
         return connection
 
     async def _watch(self, call: Call) -> None:
-        """End a call that fills the disk."""
-        while True:
+        """End a call that fills the disk, and return then."""
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        while not await asyncio.to_thread(self._takes_too_much):
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-            if await asyncio.to_thread(self._takes_too_much):
-                call.end()
-                return
-
-    async def _tidy(self, output: Output) -> None:
-        """End the processes that a call has left behind, and remove files beyond the limit."""
-        if await asyncio.to_thread(self._takes_too_much):
-            await self.stop()
-            removed = await asyncio.to_thread(self._shrink)
-            most = limits.FOLDER_BYTES // limits.MEGABYTE
-            output.note(
-                f"Stopped, because a thread may have {most} MB of files on the disk, "
-                f"{limits.FOLDER_ENTRIES} of them, and {limits.FOLDER_DEPTH} folders within each "
-                f"other. Variables are gone, and so are the newest files{_names(removed)}."
-            )
-        if self._processes is None:
-            return
-        # Dead processes count until their parent, the kernel, asks for them.
-        if await asyncio.to_thread(self._processes.end_strays) > MANY_STRAYS:
-            await self.stop()
-            output.note(f"It left many processes behind, and was stopped. {WHAT_IS_LEFT}")
+        call.is_to_end = True
 
     def _takes_too_much(self) -> bool:
-        total = tree.Usage()
+        processes = self._processes
+        deleted = processes.bytes_of_deleted_files() if processes else 0
         for path in (self._folder, self._scratch):
             with contextlib.suppress(FileNotFoundError), Folder(path) as folder:
-                total.add(folder.usage())
-        if self._processes is not None:
-            total.bytes += self._processes.bytes_of_deleted_files()
-        return total.is_too_much()
+                usage = folder.usage()
+                usage.bytes += deleted
+                if usage.is_too_much():
+                    return True
+        return False
 
     def _shrink(self) -> list[str]:
         with Folder(self._folder, self._uid) as folder:

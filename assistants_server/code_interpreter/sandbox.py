@@ -9,7 +9,6 @@ import json
 import os
 import sys
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 
 from assistants_server.code_interpreter import bwrap, limits
@@ -53,7 +52,6 @@ class Isolation:
         return f"in force: {', '.join(names[True])}{missing}"
 
 
-@cache
 def isolation() -> Isolation:
     """Return which protections are in force. The first call tries ``bwrap``."""
     posix = os.name == "posix"

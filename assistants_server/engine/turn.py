@@ -91,6 +91,7 @@ class TurnReader:
         """
         if not isinstance(event, dict):
             return None
+        event = _sound(event)
         item_id = str(event.get("item_id", ""))
         match event.get("type"):
             case "response.output_text.delta" | "response.refusal.delta" as kind:
@@ -175,6 +176,19 @@ class TurnReader:
             usage=_usage(response.get("usage") or {}),
             cut_short=response.get("status") == "incomplete",
         )
+
+
+def sound(text: str) -> str:
+    """Return a text with a ``?`` for each half of a character: JSON can say one, UTF-8 cannot."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _sound(value: Any) -> Any:
+    if isinstance(value, str):
+        return sound(value)
+    if isinstance(value, dict):
+        return {sound(key): _sound(each) for key, each in value.items()}
+    return [_sound(each) for each in value] if isinstance(value, list) else value
 
 
 def text_block(text: str) -> TextContentBlock:
