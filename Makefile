@@ -1,6 +1,8 @@
 # make run    execute every notebook and render it under build/
 # make test   ruff, the tests, and every stored output compared with what it prints now
 # make lab    open the notebooks in JupyterLab
+# make soak   kill servers under load at 200 random moments (25 minutes, Linux)
+# make fuzz   send 10,000 requests, valid and odd, made from the server's own schema
 # make test-live   run the notebooks against the model that .env or the environment names
 # make lock   after a change of requirements.txt: resolve it anew for all systems
 
@@ -13,7 +15,7 @@ endif
 PY := $(BIN)/python
 READY := .venv/.installed
 
-.PHONY: run test test-live lab bench refresh lock install
+.PHONY: run test test-live lab bench soak fuzz refresh lock install
 
 run: $(READY)
 	$(PY) -m notebooks.book.run
@@ -31,6 +33,12 @@ lab: $(READY)
 
 bench: $(READY)
 	$(PY) -m tests.benchmarks.run
+
+soak: $(READY)
+	$(PY) -m tests.soak.run
+
+fuzz: $(READY)
+	$(PY) -m tests.fuzz.run
 
 # For maintainers: write the navigation lines and store the outputs anew.
 refresh: $(READY)
