@@ -1,14 +1,10 @@
 """Vector stores over HTTP: files, batches, counts, attributes, search, and what goes wrong."""
 
 import io
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 import zipfile
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,7 +13,7 @@ from openai.types import FileObject, VectorStore
 from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
 from pypdf import PdfWriter
 
-from assistants_server.file_search import library, passages, reading
+from assistants_server.file_search import library, passages
 from assistants_server.server import Server
 from tests.strict import check
 from tests.test_alone import alone
@@ -393,17 +389,3 @@ def test_passages_overlap_and_leave_nothing_out(between):
         assert found <= position + 2, "something was left out"
         position = found + len(piece)
     assert not text[position:].strip()
-
-
-def test_a_file_is_read_without_the_servers_environment(tmp_path):
-    """The program that reads PDF and DOCX gets nothing but a path."""
-    path = tmp_path / "a.pdf"
-    path.write_bytes(pdf("Hello there."))
-    assert reading.read(path, "a.pdf").strip() == "Hello there."
-    ended = subprocess.run(
-        [sys.executable, "-I", str(Path(reading.__file__).with_name("extract.py")), "pdf"],
-        capture_output=True,
-        env={**os.environ},
-        check=False,
-    )
-    assert ended.returncode != 0

@@ -4,22 +4,27 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from openai.types import VectorStore, VectorStoreDeleted, VectorStoreSearchResponse
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from assistants_server.api import fields
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import ListPage, Paging
+from assistants_server.api.route import StrictRoute
 
-router = APIRouter(prefix="/vector_stores")
+router = APIRouter(prefix="/vector_stores", route_class=StrictRoute)
 
+MOST_QUERIES, MOST_COMPARISONS, MOST_VALUES = 16, 100, 1000
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
 Attributes = Annotated[
     dict[
         Annotated[str, Field(max_length=64)],
-        Annotated[str, Field(max_length=512)] | float | bool,
+        Annotated[str, Field(max_length=512)] | Number | bool,
     ],
     Field(max_length=16),
 ]
+Query = Annotated[str, Field(max_length=4096)]
 MostResults = Annotated[int, Field(ge=1, le=50)]
 
 
@@ -31,12 +36,23 @@ class ExpiresAfter(fields.Body):
 class Comparison(fields.Body):
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
     key: str
-    value: str | float | bool | list[str | float]
+    value: str | Number | bool | Annotated[list[str | Number], Field(max_length=MOST_VALUES)]
 
 
 class Compound(fields.Body):
     type: Literal["and", "or"]
     filters: list["Comparison | Compound"]
+
+
+def _checked(filter: Comparison | Compound | None) -> Comparison | Compound | None:
+    """Refuse a filter that would take long, since it is applied to many files."""
+    layer, seen = [filter] if filter else [], 0
+    while layer:
+        seen += len(layer)
+        if seen > MOST_COMPARISONS:
+            raise ValueError(f"it has more than {MOST_COMPARISONS} comparisons")
+        layer = [each for part in layer if isinstance(part, Compound) for each in part.filters]
+    return filter
 
 
 class ModifyStore(fields.Body):
@@ -56,9 +72,9 @@ class SearchRanking(fields.Body):
 
 
 class Search(fields.Body):
-    query: str | list[str]
+    query: Query | Annotated[list[Query], Field(max_length=MOST_QUERIES)]
     max_num_results: MostResults = 10
-    filters: Comparison | Compound | None = None
+    filters: Annotated[Comparison | Compound | None, AfterValidator(_checked)] = None
     ranking_options: SearchRanking | None = None
     rewrite_query: Literal[False] = False  # a language model would be needed for that
 

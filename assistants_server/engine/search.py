@@ -13,6 +13,7 @@ from assistants_server.file_search import Library
 from assistants_server.store import NotFound, Store
 
 MOST_RESULTS = 20
+LONGEST_QUERY = 4096  # characters, as in a search over HTTP; a model's longer one is cut
 SECONDS_TO_READ = 60  # for files that have just been added
 MARK = re.compile(r"【(\d+):(\d+)†[^】]*】")
 
@@ -125,6 +126,7 @@ def without_contents(step: RunStep) -> RunStep:
 
 def _query(call: Call) -> str:
     try:
-        return str(json.loads(call.arguments)["query"])
-    except (ValueError, KeyError, TypeError):
-        return call.arguments
+        query = str(json.loads(call.arguments)["query"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        query = call.arguments
+    return query[:LONGEST_QUERY]

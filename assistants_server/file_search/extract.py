@@ -1,71 +1,59 @@
-"""Run as a program of its own: prints the text of a PDF or DOCX as JSON, or what is wrong.
+"""Run as a program of its own: prints the text of a PDF, DOCX or HTML file.
 
-``python -I extract.py pdf|docx PATH MOST_BYTES``
+``python -I -B extract.py pdf|docx|html PATH MOST_BYTES``, with a pipe as its input that the server
+holds open: it ends when the server does. If the file cannot be read, the reason goes to the error
+output, and the exit code is REFUSED.
 """
 
-import json
+import codecs
+import os
 import sys
+import threading
 import zipfile
+from collections.abc import Iterator
+from html.parser import HTMLParser
 from xml.etree import ElementTree
 
-MEMORY = 1_000_000_000  # bytes
-SECONDS = 55
+REFUSED = 3
+MEMORY = 200_000_000  # bytes; two of these and the server stay below 500 MB
+SECONDS = {"pdf": 50, "docx": 20, "html": 20}  # of computing, however busy the machine is
+PIECE = 65_536
 WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-TOO_LONG = "Its text is longer than {most:,} bytes, which is the most."
 
 
 class Wrong(Exception):
-    pass
+    """The message says why the file cannot be read."""
 
 
-def pdf(path: str, most: int) -> str:
+def pdf(path: str, most: int) -> Iterator[str]:
     import logging
 
     from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
 
     logging.disable(logging.CRITICAL)
-    try:
-        reader = PdfReader(path)
+    has_text = False
+    with open(path, "rb") as content:
+        reader = PdfReader(content)
         if reader.is_encrypted and not reader.decrypt(""):
             raise Wrong("The PDF is encrypted.")
-        pages, size = [], 0
         for page in reader.pages:
-            pages.append(page.extract_text())
-            size += len(pages[-1])
-            if size > most:
-                raise Wrong(TOO_LONG.format(most=most))
-    except Wrong:
-        raise
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise Wrong(f"The PDF is broken ({type(error).__name__}).") from None
-    text = "\n\n".join(pages)
-    if not text.strip():
+            text = page.extract_text()
+            has_text = has_text or bool(text.strip())
+            yield f"{text}\n\n"
+    if not has_text:
         raise Wrong("The PDF holds no text, perhaps only pictures.")
-    return text
 
 
-def docx(path: str, most: int) -> str:
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open("word/document.xml") as document:
-            return _paragraphs(document, most)
-    except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, EOFError, OSError) as error:
-        raise Wrong(f"The DOCX is broken ({type(error).__name__}).") from None
-
-
-def _paragraphs(document, most: int) -> str:
-    lines, line, size = [], [], 0
-    for _, element in ElementTree.iterparse(_Bounded(document, 20 * most)):
-        if element.tag == f"{WORD}t" and element.text:
-            line.append(element.text)
-            size += len(element.text)
-        elif element.tag == f"{WORD}p":
-            lines.append("".join(line))
-            line = []
-        if size > most:
-            raise Wrong(TOO_LONG.format(most=most))
-        element.clear()
-    return "\n".join(lines)
+def docx(path: str, most: int) -> Iterator[str]:
+    line: list[str] = []
+    with zipfile.ZipFile(path) as archive, archive.open("word/document.xml") as document:
+        for _, element in ElementTree.iterparse(_Bounded(document, 20 * most)):
+            if element.tag == f"{WORD}t" and element.text:
+                line.append(element.text)
+            elif element.tag == f"{WORD}p":
+                yield "".join(line) + "\n"
+                line = []
+            element.clear()
 
 
 class _Bounded:
@@ -75,29 +63,109 @@ class _Bounded:
         self._file, self._left = file, most
 
     def read(self, size: int = -1) -> bytes:
-        piece = self._file.read(65536 if size < 0 else size)
+        piece = self._file.read(PIECE if size < 0 else size)
         self._left -= len(piece)
         if self._left < 0:
             raise Wrong("It unfolds to far more than its text could be.")
         return piece
 
 
-def main(kind: str, path: str, most: str) -> None:
+def html(path: str, most: int) -> Iterator[str]:
+    with open(path, "rb") as content:
+        start = content.read(2)
+        content.seek(0)
+        is_utf16 = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        decoder = codecs.getincrementaldecoder("utf-16" if is_utf16 else "utf-8-sig")()
+        parser = _Visible()
+        try:
+            while piece := content.read(PIECE):
+                parser.feed(decoder.decode(piece))
+                yield parser.taken()
+            parser.feed(decoder.decode(b"", final=True))
+        except UnicodeDecodeError:
+            raise Wrong(f"The file is not {'UTF-16' if is_utf16 else 'UTF-8'}.") from None
+        parser.close()
+        yield parser.taken()
+
+
+class _Visible(HTMLParser):
+    """Keeps what a browser would show."""
+
+    HIDDEN = ("script", "style", "template")
+    BLOCKS = ("p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "section")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[str] = []
+        self._hidden = 0
+
+    def taken(self) -> str:
+        """Return what was found since the last time."""
+        text = "".join(self._parts)
+        self._parts.clear()
+        return text
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self._hidden += tag in self.HIDDEN
+        if tag in self.BLOCKS:
+            self._parts.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = max(0, self._hidden - (tag in self.HIDDEN))
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self._parts.append(data)
+
+
+KINDS = {"pdf": pdf, "docx": docx, "html": html}
+
+
+def main(kind: str, path: str, most: str) -> int:
+    threading.Thread(target=_end_with_the_server, daemon=True).start()
+    _limit(SECONDS[kind])
+    try:
+        _print(KINDS[kind](path, int(most)), int(most))
+    except Wrong as wrong:
+        reason = str(wrong)
+    except (MemoryError, RecursionError):
+        reason = "It took too much memory to read."
+    except Exception as error:
+        reason = f"The {kind.upper()} is broken ({type(error).__name__})."
+    else:
+        return 0
+    sys.stderr.write(reason)
+    return REFUSED
+
+
+def _print(texts: Iterator[str], most: int) -> None:
+    left = most
+    for text in texts:
+        content = text.encode(errors="replace")  # a PDF may hold halves of characters
+        left -= len(content)
+        if left < 0:
+            raise Wrong(f"Its text is longer than {most:,} bytes, which is the most.")
+        sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def _end_with_the_server() -> None:
+    os.read(0, 1)  # nothing is ever sent, so it returns when the other end is closed
+    os._exit(1)
+
+
+def _limit(seconds: int) -> None:
     try:
         import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    except (ImportError, ValueError, OSError):
-        pass  # not on this system
-    try:
-        answer = {"text": {"pdf": pdf, "docx": docx}[kind](path, int(most))}
-    except Wrong as wrong:
-        answer = {"error": str(wrong)}
-    except (MemoryError, RecursionError):
-        answer = {"error": "It took too much memory to read."}
-    sys.stdout.buffer.write(json.dumps(answer).encode())
+    except ImportError:
+        return  # Windows has no such limits; there the server's own time limit holds
+    limits = {"CPU": seconds, "DATA": MEMORY, "AS": 5 * MEMORY, "FSIZE": 0, "CORE": 0, "NOFILE": 64}
+    for name, most in limits.items():
+        try:
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
+        except (ValueError, OSError):
+            continue  # this system does not have it, or has a lower one
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

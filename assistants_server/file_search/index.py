@@ -1,162 +1,228 @@
-"""The passages of all vector stores, in a SQLite file of their own, found with FTS5."""
+"""The files and passages of all vector stores, in a SQLite file of their own."""
 
 import sqlite3
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from openai.types.vector_stores import VectorStoreFile
+from openai.types.vector_stores.vector_store_file import LastError
 
-from assistants_server import private
-from assistants_server.file_search import ranking
-from assistants_server.file_search.filters import fits
+from assistants_server.file_search import finding, rows
+from assistants_server.file_search.finding import Hit
+from assistants_server.file_search.schema import open_index
 
-CANDIDATES = 50  # of bm25's best, put in order by the whole score
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (
-    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
-    store  TEXT NOT NULL,
-    file   TEXT NOT NULL,
-    batch  TEXT,
-    name   TEXT NOT NULL,
-    status TEXT NOT NULL,
-    body   TEXT NOT NULL,
-    UNIQUE (store, file)
-);
-CREATE TABLE IF NOT EXISTS passages (
-    id     INTEGER PRIMARY KEY,
-    owner  INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    text   TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS passages_by_owner ON passages (owner);
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
-    text, content = 'passages', content_rowid = 'id',
-    tokenize = 'porter unicode61 remove_diacritics 2'
-);
-"""
+PASSAGES_FORGOTTEN_AT_A_TIME = 200
 
 
-class Hit(NamedTuple):
-    """A passage that was found."""
+class Unread(NamedTuple):
+    """A file that a server has claimed in order to read it.
 
-    file_id: str
+    `seq` is new each time that the file is added, so a reading never meets another one's passages.
+    """
+
+    seq: int
+    file: VectorStoreFile
     name: str
-    score: float
-    text: str
-    attributes: dict[str, Any] | None
 
 
 class Index:
-    """One open file. All calls must come from one thread."""
+    """One connection to the file. All calls but `interrupt` must come from one thread."""
 
     def __init__(self, path: Path) -> None:
-        private.make_database(path)
-        self._connection = sqlite3.connect(
-            path, timeout=10, isolation_level=None, check_same_thread=False
-        )
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(SCHEMA)
+        self._connection = open_index(path)
 
     def close(self) -> None:
         self._connection.close()
 
-    def add(self, file: VectorStoreFile, name: str, batch: str | None) -> None:
-        """Add a file whose passages will follow; one that is there already begins anew."""
+    def interrupt(self) -> None:
+        """Break off what another thread does here just now; it raises there."""
+        self._connection.interrupt()
+
+    def add(self, files: Iterable[tuple[VectorStoreFile, str]], batch: str | None) -> None:
+        """Add files with their names, all or none; one that is there already begins anew."""
         with self._transaction():
-            self._remove(file.vector_store_id, file.id)
-            self._connection.execute(
-                "INSERT INTO files (store, file, batch, name, status, body) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (file.vector_store_id, file.id, batch, name, file.status, _json(file)),
-            )
+            for file, name in files:
+                self._remove("store = ? AND file = ?", (file.vector_store_id, file.id))
+                self._connection.execute(
+                    "INSERT INTO files (store, file, batch, name, status, body) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    (file.vector_store_id, file.id, batch, name, file.status, rows.dump(file)),
+                )
 
     def get(self, store: str, file: str) -> VectorStoreFile | None:
         row = self._connection.execute(
-            "SELECT body FROM files WHERE store = ? AND file = ?", (store, file)
+            f"SELECT {rows.COLUMNS} FROM files WHERE store = ? AND file = ?", (store, file)
         ).fetchone()
-        return row and VectorStoreFile.model_validate_json(row[0])
+        return row and rows.load(row)
 
-    def update(self, file: VectorStoreFile) -> None:
-        self._connection.execute(
-            "UPDATE files SET status = ?, body = ? WHERE store = ? AND file = ?",
-            (file.status, _json(file), file.vector_store_id, file.id),
-        )
-
-    def remove(self, store: str, file: str | None = None) -> None:
-        """Forget a file of a store, or all of them."""
+    def change(
+        self, store: str, file: str, change: Callable[[VectorStoreFile], None]
+    ) -> VectorStoreFile | None:
+        """Let the caller change a file, and write it back; return None if it is not here."""
         with self._transaction():
-            self._remove(store, file)
+            found = self.get(store, file)
+            if found is not None:
+                change(found)
+                self._update(found)
+        return found
+
+    def cancel(self, store: str, batch: str) -> None:
+        """Give up what of a batch has not been read yet."""
+        with self._transaction():
+            for file in self.files(store, batch):
+                if file.status == "in_progress":
+                    file.status = "cancelled"
+                    self._update(file)
+
+    def remove(self, store: str, file: str) -> bool:
+        """Forget a file of a store; return whether it was there."""
+        with self._transaction():
+            return self._remove("store = ? AND file = ?", (store, file))
+
+    def remove_store(self, store: str) -> None:
+        with self._transaction():
+            self._remove("store = ?", (store,))
+
+    def remove_file(self, file: str) -> None:
+        """Forget a file in all stores."""
+        with self._transaction():
+            self._remove("file = ?", (file,))
 
     def files(self, store: str, batch: str | None = None) -> list[VectorStoreFile]:
         """Return the files of a store, or of a batch, in the order they were added."""
-        where, values = "store = ?", [store]
-        if batch is not None:
-            where, values = "store = ? AND batch = ?", [store, batch]
-        rows = self._connection.execute(
-            f"SELECT body FROM files WHERE {where} ORDER BY seq", values
+        found = self._connection.execute(
+            f"SELECT {rows.COLUMNS} FROM files "
+            "WHERE store = ?1 AND (?2 IS NULL OR batch = ?2) ORDER BY seq",
+            (store, batch),
         )
-        return [VectorStoreFile.model_validate_json(body) for (body,) in rows]
+        return [rows.load(row) for row in found]
 
-    def stores_of(self, file: str) -> list[str]:
-        """Return the stores that hold a file."""
-        rows = self._connection.execute("SELECT store FROM files WHERE file = ?", (file,))
-        return [store for (store,) in rows]
+    def named(self) -> tuple[list[str], list[str]]:
+        """Return the ids of all stores and of all files that are named here."""
+        stores = self._connection.execute("SELECT DISTINCT store FROM files").fetchall()
+        files = self._connection.execute("SELECT DISTINCT file FROM files").fetchall()
+        return [id for (id,) in stores], [id for (id,) in files]
 
     def counts(self, store: str, batch: str | None = None) -> dict[str, int]:
         """Return how many files have which status, and how many there are."""
-        rows = self._connection.execute(
-            "SELECT status, COUNT(*) FROM files WHERE store = ? AND (?2 IS NULL OR batch = ?2) "
+        found = self._connection.execute(
+            "SELECT status, COUNT(*) FROM files WHERE store = ?1 AND (?2 IS NULL OR batch = ?2) "
             "GROUP BY status",
             (store, batch),
         )
-        counts = dict.fromkeys(("in_progress", "completed", "failed", "cancelled"), 0)
-        counts |= dict(rows)
+        counts = dict.fromkeys(rows.STATUSES, 0)
+        counts |= dict(found)
         return {**counts, "total": sum(counts.values())}
 
     def used(self, store: str) -> int:
         """Return how many bytes the files of a store take."""
-        query = "SELECT SUM(json_extract(body, '$.usage_bytes')) FROM files WHERE store = ?"
-        return self._connection.execute(query, (store,)).fetchone()[0] or 0
+        query = (
+            "SELECT SUM(CASE WHEN json_valid(body) THEN json_extract(body, '$.usage_bytes') END) "
+            "FROM files WHERE store = ?"
+        )
+        return int(self._connection.execute(query, (store,)).fetchone()[0] or 0)
 
-    def unfinished(self) -> list[tuple[str, str, str]]:
-        """Return store, file and name of what is still to be read, in order."""
-        return self._connection.execute(
-            "SELECT store, file, name FROM files WHERE status = 'in_progress' ORDER BY seq"
-        ).fetchall()
+    def readers(self) -> set[str | None]:
+        """Return who reads the files that are still to be read; None stands for nobody."""
+        return {
+            owner
+            for (owner,) in self._connection.execute(
+                "SELECT DISTINCT owner FROM files WHERE status = 'in_progress'"
+            )
+        }
 
-    def begin(self, store: str, file: str) -> None:
-        """Forget the passages of a file whose reading was broken off."""
-        with self._transaction():
-            self._forget_passages(store, file)
-
-    def write(self, store: str, file: str, first: int, passages: list[str]) -> bool:
-        """Add passages to a file; return False if it is no longer to be read."""
+    def claim(self, owner: str) -> Unread | None:
+        """Let this server read the next file that nobody reads; return None if there is none."""
         with self._transaction():
             row = self._connection.execute(
-                "SELECT seq FROM files WHERE store = ? AND file = ? AND status = 'in_progress'",
-                (store, file),
+                f"SELECT {rows.COLUMNS}, seq, name FROM files "
+                "WHERE status = 'in_progress' AND owner IS NULL ORDER BY seq LIMIT 1"
             ).fetchone()
             if row is None:
+                return None
+            *columns, seq, name = row
+            self._connection.execute("UPDATE files SET owner = ? WHERE seq = ?", (owner, seq))
+            return Unread(seq, rows.load(columns), name)
+
+    def release(self, owners: Iterable[str]) -> None:
+        """Let others read what these servers have claimed and not finished."""
+        with self._transaction():
+            self._connection.executemany(
+                "UPDATE files SET owner = NULL WHERE status = 'in_progress' AND owner = ?",
+                [(owner,) for owner in owners],
+            )
+
+    def give_back(self, seq: int, owner: str) -> None:
+        """Let others, or this server again, read a file that it has claimed."""
+        self._connection.execute(
+            "UPDATE files SET owner = NULL WHERE seq = ? AND owner = ?", (seq, owner)
+        )
+
+    def is_wanted(self, seq: int, owner: str) -> bool:
+        """Return whether a file is still to be read, and by this server."""
+        return self._wanted(seq, owner) is not None
+
+    def write(self, seq: int, owner: str, first: int, passages: list[str]) -> bool:
+        """Add passages to a file; return False if this server is no longer to read it."""
+        with self._transaction():
+            if self._wanted(seq, owner) is None:
                 return False
             for number, text in enumerate(passages, first):
                 added = self._connection.execute(
                     "INSERT INTO passages (owner, number, text) VALUES (?, ?, ?)",
-                    (row[0], number, text),
+                    (seq, number, text),
                 )
                 self._connection.execute(
                     "INSERT INTO words (rowid, text) VALUES (?, ?)", (added.lastrowid, text)
                 )
         return True
 
+    def finish(self, seq: int, owner: str, used: int, error: LastError | None) -> None:
+        """Write how a file's reading has ended, if this server is still to read it.
+
+        Args:
+            used: how many bytes its passages take.
+            error: why it could not be read; None if it was.
+        """
+        with self._transaction():
+            if row := self._wanted(seq, owner):
+                file = rows.load(row)
+                file.status = "failed" if error else "completed"
+                file.usage_bytes, file.last_error = used, error
+                self._update(file)
+
+    def forget_some(self, seq: int) -> bool:
+        """Remove some passages of a file; return whether there may be more."""
+        with self._transaction():
+            found = self._connection.execute(
+                "SELECT id, text FROM passages WHERE owner = ? LIMIT ?",
+                (seq, PASSAGES_FORGOTTEN_AT_A_TIME),
+            ).fetchall()
+            self._connection.executemany(
+                "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", found
+            )
+            self._connection.executemany(
+                "DELETE FROM passages WHERE id = ?", [(id,) for id, _ in found]
+            )
+        return len(found) == PASSAGES_FORGOTTEN_AT_A_TIME
+
+    def sweep(self) -> bool:
+        """Remove some passages of files that are gone; return whether there may be more."""
+        row = self._connection.execute("SELECT seq FROM dropped LIMIT 1").fetchone()
+        if row is None:
+            return False
+        if not self.forget_some(*row):
+            self._connection.execute("DELETE FROM dropped WHERE seq = ?", row)
+        return True
+
     def passages(self, store: str, file: str) -> list[str]:
-        rows = self._connection.execute(
+        found = self._connection.execute(
             "SELECT p.text FROM passages p JOIN files f ON f.seq = p.owner "
             "WHERE f.store = ? AND f.file = ? ORDER BY p.number",
             (store, file),
         )
-        return [text for (text,) in rows]
+        return [text for (text,) in found]
 
     def search(
         self,
@@ -167,52 +233,26 @@ class Index:
         threshold: float = 0.0,
     ) -> list[Hit]:
         """Return the passages that fit a question best, best first."""
-        wanted = ranking.query(question)
-        if not wanted or not stores:
-            return []
-        marks = ", ".join("?" * len(stores))
-        passage = (
-            "SELECT p.text, f.file, f.name, f.body FROM passages p JOIN files f ON f.seq = p.owner "
-            f"WHERE p.id = ? AND f.store IN ({marks}) AND f.status = 'completed'"
-        )
-        ranked = self._connection.execute(
-            "SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank, rowid", (wanted,)
-        )
-        hits = []
-        for row_id, rank in ranked:  # one by one: looking all of them up would take far longer
-            found = self._connection.execute(passage, (row_id, *stores)).fetchone()
-            if found is None:
-                continue
-            text, file_id, name, body = found
-            attributes = VectorStoreFile.model_validate_json(body).attributes
-            if not fits(attributes, filter):
-                continue
-            score = ranking.score(question, text, rank)
-            if score >= threshold:
-                hits.append(Hit(file_id, name, score, text, attributes))
-            if len(hits) >= max(CANDIDATES, most):
-                break
-        return sorted(hits, key=lambda hit: -hit.score)[:most]
+        return finding.find(self._connection, stores, question, most, filter, threshold)
 
     def _transaction(self) -> sqlite3.Connection:
         self._connection.execute("BEGIN IMMEDIATE")
         return self._connection  # commits or rolls back when it is left
 
-    def _remove(self, store: str, file: str | None) -> None:
-        self._forget_passages(store, file)
+    def _wanted(self, seq: int, owner: str) -> tuple[str, str, str, str] | None:
+        return self._connection.execute(
+            f"SELECT {rows.COLUMNS} FROM files "
+            "WHERE seq = ? AND owner = ? AND status = 'in_progress'",
+            (seq, owner),
+        ).fetchone()
+
+    def _update(self, file: VectorStoreFile) -> None:
         self._connection.execute(
-            "DELETE FROM files WHERE store = ?1 AND (?2 IS NULL OR file = ?2)", (store, file)
+            "UPDATE files SET status = ?, body = ? WHERE store = ? AND file = ?",
+            (file.status, rows.dump(file), file.vector_store_id, file.id),
         )
 
-    def _forget_passages(self, store: str, file: str | None) -> None:
-        of_file = "SELECT seq FROM files WHERE store = ?1 AND (?2 IS NULL OR file = ?2)"
-        self._connection.execute(
-            "INSERT INTO words (words, rowid, text) "
-            f"SELECT 'delete', id, text FROM passages WHERE owner IN ({of_file})",
-            (store, file),
-        )
-        self._connection.execute(f"DELETE FROM passages WHERE owner IN ({of_file})", (store, file))
-
-
-def _json(file: VectorStoreFile) -> str:
-    return file.model_dump_json(by_alias=True)
+    def _remove(self, where: str, values: tuple[str, ...]) -> bool:
+        """Forget files at once; their passages, which may be many, go in pieces with `sweep`."""
+        self._connection.execute(f"INSERT INTO dropped SELECT seq FROM files WHERE {where}", values)
+        return self._connection.execute(f"DELETE FROM files WHERE {where}", values).rowcount > 0

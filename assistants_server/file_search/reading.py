@@ -1,112 +1,71 @@
 """Reads a file as text, or says why that cannot be done."""
 
-import json
-import subprocess
-import sys
-from html.parser import HTMLParser
+import codecs
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-MOST_BYTES = 20_000_000  # OpenAI's five million tokens, four bytes each
-SECONDS_TO_EXTRACT = 60
-EXTRACTED = {".pdf": "pdf", ".docx": "docx"}
-HTML = (".html", ".htm")
+from openai.types import StaticFileChunkingStrategy
+
+from assistants_server.file_search import passages
+from assistants_server.file_search.child import MOST_BYTES, Child, Unreadable
+
+PASSAGES_AT_A_TIME = 50
+EXTRACTED = {".pdf": "pdf", ".docx": "docx", ".html": "html", ".htm": "html"}
 # Not text, although some of their bytes may look like it.
 FOREIGN = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".zip", ".gz", ".tar", ".mp3", ".mp4"}
 FOREIGN |= {".doc", ".xls", ".xlsx", ".ppt", ".pptx", ".exe", ".bin", ".parquet", ".db"}
 
 
-class Unreadable(Exception):
-    """A file that cannot be read. `code` is one that a vector store file's last_error knows."""
+def pieces(
+    path: Path, name: str, strategy: StaticFileChunkingStrategy, child: Child
+) -> Iterator[list[str]]:
+    """Yield the passages of a file, some at a time. The first takes as long as reading the file.
 
-    def __init__(self, message: str, code: str = "invalid_file") -> None:
-        super().__init__(message)
-        self.code = code
+    Raises:
+        Unreadable: as `read`.
+    """
+    text = read(path, name, child)
+    cut = passages.cut(text, strategy.max_chunk_size_tokens, strategy.chunk_overlap_tokens)
+    while some := list(islice(cut, PASSAGES_AT_A_TIME)):
+        yield some
 
 
-def read(path: Path, name: str) -> str:
+def read(path: Path, name: str, child: Child) -> str:
     """Return the text of a file.
 
     Args:
         path: where its content lies.
         name: what it is called; the suffix says how to read it.
+        child: the process for what is not plain text.
 
     Raises:
         Unreadable: it is empty, too large, broken, or of a kind that is not read here.
+        FileNotFoundError: it has been deleted.
     """
     suffix = Path(name).suffix.lower()
-    if path.stat().st_size == 0:
+    kind = EXTRACTED.get(suffix)
+    size = path.stat().st_size
+    if size == 0:
         raise Unreadable("The file is empty.")
     if suffix in FOREIGN:
         raise Unreadable(f"Files of the kind {suffix} are not read here.", "unsupported_file")
-    text = _extracted(path, EXTRACTED[suffix]) if suffix in EXTRACTED else _decoded(path)
-    if suffix in HTML:
-        text = _visible(text)
+    if size > MOST_BYTES and kind in (None, "html"):
+        raise Unreadable(f"The file has {size:,} bytes of text; {MOST_BYTES:,} is the most.")
+    text = child.read(kind, path) if kind else _decoded(path)
     if not text.strip():
         raise Unreadable("There is no text in the file.")
     return text
 
 
 def _decoded(path: Path) -> str:
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise Unreadable(f"The file has {size:,} bytes of text; {MOST_BYTES:,} is the most.")
-    content = path.read_bytes()
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    if encoding != "utf-16" and b"\0" in content:
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES)
+    is_utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if not is_utf16 and b"\0" in content:
         raise Unreadable("The file is not text.", "unsupported_file")
     try:
-        return content.decode(encoding)
+        return content.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Unreadable(f"The file is not UTF-8: byte {error.start} does not fit.") from None
-
-
-def _visible(html: str) -> str:
-    parser = _Visible()
-    parser.feed(html)
-    parser.close()
-    return "".join(parser.parts)
-
-
-class _Visible(HTMLParser):
-    """Keeps what a browser would show."""
-
-    HIDDEN = ("script", "style", "template")
-    BLOCKS = ("p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "section")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list) -> None:
-        self._hidden += tag in self.HIDDEN
-        if tag in self.BLOCKS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden = max(0, self._hidden - (tag in self.HIDDEN))
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
-
-
-def _extracted(path: Path, kind: str) -> str:
-    """Read a PDF or DOCX in a process of its own, since such files can be bombs."""
-    program = Path(__file__).with_name("extract.py")
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-I", str(program), kind, str(path), str(MOST_BYTES)],
-            capture_output=True,
-            timeout=SECONDS_TO_EXTRACT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise Unreadable(f"Reading it took more than {SECONDS_TO_EXTRACT} s.") from None
-    try:
-        answer = json.loads(ended.stdout)
-    except ValueError:
-        raise Unreadable("It took too much memory or time to read.") from None
-    if "error" in answer:
-        raise Unreadable(answer["error"])
-    return answer["text"]
+        encoding = "UTF-16" if is_utf16 else "UTF-8"
+        raise Unreadable(f"The file is not {encoding}: byte {error.start} does not fit.") from None

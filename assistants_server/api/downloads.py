@@ -1,0 +1,82 @@
+"""Sends an open file, whole or a range of it, whatever becomes of its name meanwhile."""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator
+from typing import BinaryIO
+from urllib.parse import quote
+
+from fastapi.responses import Response, StreamingResponse
+from openai.types import FileObject
+from starlette.datastructures import Headers
+
+from assistants_server.api.errors import ApiError
+
+PIECE = 256 * 1024
+RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+
+
+def answer(opened: BinaryIO, file: FileObject, asked: Headers) -> Response:
+    """Return the answer that sends a file's content, and closes it at the end.
+
+    A range is sent if the request asks for one range of bytes, or 416 if there is none such.
+    Several ranges, and what is no range, are ignored, as HTTP allows (RFC 9110, 14.2).
+    """
+    size = os.fstat(opened.fileno()).st_size
+    tag = f'"{file.id}"'  # a content never changes
+    headers = {
+        "accept-ranges": "bytes",
+        "etag": tag,
+        "content-disposition": _disposition(file.filename),
+    }
+    part = RANGE.fullmatch(asked.get("range", ""))
+    if part and any(part.groups()) and asked.get("if-range", tag) == tag:
+        first, last = _bounds(*part.groups(), size)
+        if not 0 <= first <= last:
+            opened.close()
+            return _unsatisfiable(asked["range"], size)
+        headers["content-range"] = f"bytes {first}-{last}/{size}"
+        status = 206
+    else:
+        first, last, status = 0, size - 1, 200
+    opened.seek(first)
+    headers["content-length"] = str(last - first + 1)
+    return StreamingResponse(
+        _pieces(opened, last - first + 1), status, headers, media_type="application/octet-stream"
+    )
+
+
+def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
+    """Return the first and the last byte of a range: "5-9", "5-", or "-9", the last nine."""
+    if not first:
+        return (max(0, size - int(last)), size - 1) if int(last) else (0, -1)
+    end = min(int(last), size - 1) if last else size - 1
+    return int(first), end
+
+
+def _unsatisfiable(range: str, size: int) -> Response:
+    refusal = ApiError(
+        416,
+        f"The file has {size} bytes, so there is no range '{range}'.",
+        param="range",
+        code="range_not_satisfiable",
+    ).response()
+    refusal.headers["content-range"] = f"bytes */{size}"
+    return refusal
+
+
+def _disposition(name: str) -> str:
+    quoted = quote(name, errors="replace")
+    return (
+        f"attachment; filename*=utf-8''{quoted}"
+        if quoted != name
+        else f'attachment; filename="{name}"'
+    )
+
+
+async def _pieces(opened: BinaryIO, left: int) -> AsyncIterator[bytes]:
+    with opened:
+        while left > 0 and (piece := await asyncio.to_thread(opened.read, min(left, PIECE))):
+            left -= len(piece)
+            yield piece

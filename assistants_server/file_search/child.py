@@ -1,0 +1,78 @@
+"""Reads a file in a process of its own, since PDF, DOCX and HTML can be bombs."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from assistants_server.file_search.extract import REFUSED
+
+PROGRAM = Path(__file__).with_name("extract.py")
+SECONDS = 60  # by the clock; the program itself counts what it computes
+MOST_BYTES = 20_000_000  # OpenAI's five million tokens, four bytes each
+# Python itself needs nothing else; keys, for one, are not for a program that reads foreign files.
+ENVIRONMENT = {
+    name: os.environ[name] for name in ("SYSTEMROOT", "SystemRoot") if name in os.environ
+}
+
+
+class Unreadable(Exception):
+    """A file that cannot be read. `code` is one that a vector store file's last_error knows."""
+
+    def __init__(self, message: str, code: str = "invalid_file") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Child:
+    """One reading in a process of its own. `stop` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen | None = None
+        self._reason = ""
+
+    def read(self, kind: str, path: Path) -> str:
+        """Return the text of a PDF, DOCX or HTML file.
+
+        Raises:
+            Unreadable: it is broken, took too much, or was stopped.
+        """
+        command = [sys.executable, "-I", "-B", "-W", "ignore", str(PROGRAM), kind, str(path)]
+        with self._lock:
+            if self._reason:
+                raise Unreadable(self._reason)
+            self._process = subprocess.Popen(
+                [*command, str(MOST_BYTES)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=ENVIRONMENT,
+            )
+        late = f"Reading it took more than {SECONDS} s."
+        clock = threading.Timer(SECONDS, self.stop, [late])
+        clock.daemon = True
+        clock.start()
+        try:
+            with self._process as process:
+                content = process.stdout.read(MOST_BYTES + 1)
+                if len(content) > MOST_BYTES:
+                    self.stop("There is too much text in it.")
+                reason = process.stderr.read(1000).decode(errors="replace")
+        finally:
+            clock.cancel()
+        if self._reason:
+            raise Unreadable(self._reason)
+        if process.returncode == REFUSED:
+            raise Unreadable(reason)
+        if process.returncode != 0:
+            raise Unreadable("It took too much memory or time to read.")
+        return content.decode()
+
+    def stop(self, reason: str = "It was deleted while it was read.") -> None:
+        """End the process, or let it not begin."""
+        with self._lock:
+            self._reason = self._reason or reason
+            if self._process is not None:
+                self._process.kill()

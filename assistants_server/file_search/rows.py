@@ -1,0 +1,101 @@
+"""A vector store's file as a row of the index. A row that cannot be read is repaired, not refused."""
+
+import json
+import logging
+import sqlite3
+from typing import Any
+
+from openai.types.vector_stores import VectorStoreFile
+from pydantic import ValidationError
+
+log = logging.getLogger(__name__)
+
+COLUMNS = "store, file, status, body"
+AUTO = {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}
+STATUSES = ("in_progress", "completed", "failed", "cancelled")
+
+
+def dump(file: VectorStoreFile) -> str:
+    return file.model_dump_json(by_alias=True)
+
+
+def load(row: tuple[str, str, str, str]) -> VectorStoreFile:
+    """Return the file of a row, given as `COLUMNS`.
+
+    What is wrong with it is left out and logged, for example an attribute that is null because it
+    was NaN. The other columns say what must be known of a file.
+    """
+    store, id, status, body = row
+    try:
+        return VectorStoreFile.model_validate_json(body)
+    except ValidationError as error:
+        reasons = sorted({f"{_place(each['loc'])}: {each['type']}" for each in error.errors()})
+        log.warning("row repaired", extra={"fields": {"store": store, "file": id, "why": reasons}})
+    least = {
+        "id": id,
+        "object": "vector_store.file",
+        "created_at": 0,
+        "status": status if status in STATUSES else "failed",
+        "usage_bytes": 0,
+        "vector_store_id": store,
+        "attributes": {},
+        "chunking_strategy": AUTO,
+    }
+    kept = {key: value for key, value in _parsed(body).items() if _fits(least, key, value)}
+    return VectorStoreFile.model_validate({**least, **kept})
+
+
+def repair_all(connection: sqlite3.Connection) -> None:
+    """Write back every row that cannot be read as it is."""
+    broken = [
+        row for row in connection.execute(f"SELECT {COLUMNS} FROM files") if not _is_whole(row[-1])
+    ]
+    for row in broken:
+        file = load(row)
+        connection.execute(
+            "UPDATE files SET status = ?, body = ? WHERE store = ? AND file = ?",
+            (file.status, dump(file), row[0], row[1]),
+        )
+
+
+def _is_whole(body: str) -> bool:
+    try:
+        VectorStoreFile.model_validate_json(body)
+    except ValidationError:
+        return False
+    return True
+
+
+def _parsed(body: str) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    attributes = content.get("attributes")
+    if isinstance(attributes, dict):
+        content["attributes"] = {
+            key: value for key, value in attributes.items() if _is_attribute(value)
+        }
+    return content
+
+
+def _is_attribute(value: Any) -> bool:
+    if isinstance(value, float):
+        return value - value == 0  # neither NaN nor infinite
+    return isinstance(value, str | bool | int)
+
+
+def _fits(least: dict[str, Any], key: str, value: Any) -> bool:
+    if key in ("id", "status", "vector_store_id"):  # the columns say so
+        return False
+    try:
+        VectorStoreFile.model_validate({**least, key: value})
+    except ValidationError:
+        return False
+    return True
+
+
+def _place(location: tuple[str | int, ...]) -> str:
+    return ".".join(str(step) for step in location[:1])  # an attribute's name is the user's
