@@ -1,6 +1,7 @@
 """Keeps the runs that are being executed."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ from assistants_server.engine.upstream import ModelServer, Upstream
 from assistants_server.engine.watchdog import Watchdog
 from assistants_server.file_search import Library
 from assistants_server.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -90,4 +93,6 @@ class Engine:
 
     def _ended(self, task: asyncio.Task) -> None:
         self._executions.pop(task.get_name(), None)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("run", exc_info=task.exception(), extra={"fields": {"run": task.get_name()}})
         self.feed.end(task.get_name(), "The server stopped working on this run.")
