@@ -92,7 +92,10 @@ class Engine:
         return self._executions.keys() | self._expected
 
     def _ended(self, task: asyncio.Task) -> None:
-        self._executions.pop(task.get_name(), None)
+        run_id = task.get_name()
         if not task.cancelled() and task.exception() is not None:
-            log.error("run", exc_info=task.exception(), extra={"fields": {"run": task.get_name()}})
-        self.feed.end(task.get_name(), "The server stopped working on this run.")
+            log.error("run", exc_info=task.exception(), extra={"fields": {"run": run_id}})
+        execution = self._executions.get(run_id)
+        if execution is not None and execution.task is task:  # it was not taken up again since
+            del self._executions[run_id]
+            self.feed.end(run_id, "The server stopped working on this run.")
