@@ -1,7 +1,10 @@
 # make run    execute every notebook and render it under build/
 # make test   ruff, the tests, and every stored output compared with what it prints now
 # make lab    open the notebooks in JupyterLab
+# make soak   kill servers under load at 200 random moments (25 minutes, Linux)
+# make fuzz   send 10,000 requests, valid and odd, made from the server's own schema
 # make test-live   run the notebooks against the model that .env or the environment names
+# make lock   after a change of requirements.txt: resolve it anew for all systems
 
 PYTHON ?= python3
 ifeq ($(OS),Windows_NT)
@@ -12,7 +15,7 @@ endif
 PY := $(BIN)/python
 READY := .venv/.installed
 
-.PHONY: run test test-live lab bench refresh
+.PHONY: run test test-live lab bench soak fuzz refresh lock install
 
 run: $(READY)
 	$(PY) -m notebooks.book.run
@@ -31,12 +34,30 @@ lab: $(READY)
 bench: $(READY)
 	$(PY) -m tests.benchmarks.run
 
+soak: $(READY)
+	$(PY) -m tests.soak.run
+
+fuzz: $(READY)
+	$(PY) -m tests.fuzz.run
+
 # For maintainers: write the navigation lines and store the outputs anew.
 refresh: $(READY)
 	$(PY) -m notebooks.book.refresh
 	$(PY) -m ruff format notebooks
 
-$(READY): requirements.txt
+# For maintainers: resolve requirements.txt for all systems and Pythons. What is locked already stays
+# where it fits; empty requirements.lock first to get what is newest. uv stays out of .venv.
+LOCK_PY := $(BIN:.venv/%=build/lock/%)/python
+lock:
+	$(PYTHON) -m venv build/lock
+	$(LOCK_PY) -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(LOCK_PY) -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--no-emit-index-url --custom-compile-command "make lock" \
+		requirements.txt -o requirements.lock
+
+install: $(READY)
+
+$(READY): requirements.lock
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(PY) -c "open('$(READY)', 'w').close()"

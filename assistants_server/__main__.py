@@ -1,7 +1,6 @@
 """``python -m assistants_server``: the server alone, for any client."""
 
 import argparse
-import ipaddress
 import os
 import sys
 from pathlib import Path
@@ -10,9 +9,10 @@ from urllib.parse import urlsplit
 from dotenv import load_dotenv
 
 from assistants_server import logs
+from assistants_server.code_interpreter import notice
 from assistants_server.engine import Upstream, trouble
 from assistants_server.places import default_database
-from assistants_server.server import Server
+from assistants_server.server import Server, is_loopback
 from assistants_server.serving import LOOPBACK
 from assistants_server.store import StoreError
 
@@ -28,7 +28,9 @@ def main() -> None:
     upstream = Upstream.from_environment()
     logs.configure(in_full=options.log_in_full)
     try:
-        server = Server(options.db, options.host, options.port, upstream, token)
+        server = Server(
+            options.db, options.host, options.port, upstream, token, options.unsafe_code
+        )
     except StoreError as error:
         sys.exit(f"assistants_server: {error}")
     except (OSError, OverflowError) as error:
@@ -39,6 +41,8 @@ def main() -> None:
     _check_upstream(server, upstream)
     if upstream and (wrong := trouble(upstream, os.environ.get("OPENAI_MODEL") or None)):
         print(f"assistants_server: {upstream.shown}: {wrong}", file=sys.stderr)
+    if warning := notice(server.unsafe_code):
+        print(warning)
     who = (
         f"a model at {upstream.shown} answers (live)" if upstream else "the tutor answers (offline)"
     )
@@ -64,6 +68,11 @@ def _options() -> argparse.Namespace:
         "--db", type=Path, default=default_database(), help="database file (%(default)s)"
     )
     parser.add_argument(
+        "--unsafe-code",
+        action="store_true",
+        help="run code that a model writes without isolation, although others can reach the server",
+    )
+    parser.add_argument(
         "--log-in-full",
         action="store_true",
         help="log errors with their words and tracebacks, which may quote what users wrote",
@@ -74,7 +83,7 @@ def _options() -> argparse.Namespace:
 def _check_token(host: str, token: str | None) -> None:
     if token is not None and len(token) < SHORTEST_TOKEN:
         sys.exit(f"assistants_server: ASSISTANTS_TOKEN needs at least {SHORTEST_TOKEN} characters.")
-    if token is None and not _is_loopback(host):
+    if token is None and not is_loopback(host):
         sys.exit(
             f"assistants_server: others can reach {host}, so it needs a token that you choose. Set "
             f"ASSISTANTS_TOKEN to at least {SHORTEST_TOKEN} characters, or listen on {LOOPBACK}."
@@ -85,19 +94,12 @@ def _check_upstream(server: Server, upstream: Upstream | None) -> None:
     if upstream is None:
         return
     theirs, ours = urlsplit(upstream.base_url), urlsplit(server.base_url)
-    here = _is_loopback(theirs.hostname or "") or theirs.hostname in (ours.hostname, *ALL_ADDRESSES)
+    here = is_loopback(theirs.hostname or "") or theirs.hostname in (ours.hostname, *ALL_ADDRESSES)
     if here and theirs.port == ours.port:
         sys.exit(
             "assistants_server: OPENAI_BASE_URL names this server itself. Unset it, and "
             "OPENAI_API_KEY, in the shell that starts the server; they are for the clients."
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Puts the server together."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from assistants_server.api import (
@@ -21,14 +21,18 @@ from assistants_server.api import (
     vector_stores,
 )
 from assistants_server.api.auth import RequireToken
+from assistants_server.api.context import writable
 from assistants_server.api.limits import LimitBody
 from assistants_server.engine import Engine, Upstream
 from assistants_server.logs import LogRequests
 from assistants_server.offline import chat_completions, responses
+from assistants_server.offline.ask import tutors
 from assistants_server.store import Store
 
 
-def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -> FastAPI:
+def create_app(
+    store: Store, token: str, upstream: Upstream, *, offline: bool, unsafe_code: bool = True
+) -> FastAPI:
     """Return the ASGI application.
 
     Args:
@@ -36,14 +40,15 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
         token: what clients must send as their API key.
         upstream: where model turns come from.
         offline: whether this server answers model turns itself, with the tutor.
+        unsafe_code: whether code may be run without isolation.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store = store
-        app.state.engine = Engine(store, upstream)
-        app.state.engine.adopt_orphans()
-        async with nullcontext() if offline else pass_through.client_for(upstream) as http:
+        app.state.engine = Engine(store, upstream, unsafe_code)
+        await app.state.engine.open()
+        async with tutors() if offline else pass_through.client_for(upstream) as http:
             app.state.pass_through = http
             yield
             await app.state.engine.close()
@@ -56,6 +61,7 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
         lifespan=lifespan,
         openapi_url="/v1/openapi.json",
         telemetry=silent,
+        redirect_slashes=False,
     )
     app.add_middleware(LimitBody)
     app.add_middleware(RequireToken, token=token)
@@ -67,7 +73,7 @@ def create_app(store: Store, token: str, upstream: Upstream, *, offline: bool) -
     # /threads/runs must be asked before /threads/{thread_id}.
     rooms = (assistants, runs, threads, messages, run_steps, tool_outputs, files)
     for room in (*rooms, vector_stores, vector_store_files):
-        app.include_router(room.router, prefix="/v1")
+        app.include_router(room.router, prefix="/v1", dependencies=[Depends(writable)])
     for room in (responses, chat_completions) if offline else (pass_through,):
         app.include_router(room.router, prefix="/v1")
     return app

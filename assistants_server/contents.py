@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from openai.types import FileObject
 
+from assistants_server import private
 from assistants_server.servers import living_servers, this_server
 from assistants_server.store import Store
 
@@ -33,10 +34,10 @@ def write(store: Store, file_id: str, source: BinaryIO) -> int:
     Raises:
         OSError: the disk is full, for example; nothing is left.
     """
-    store.files.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.make_folder(store.files)
     part = _part(store, file_id)
     try:
-        with open(part, "xb", opener=_private) as target:
+        with open(part, "xb", opener=private.opener) as target:
             shutil.copyfileobj(source, target, 1024 * 1024)
             return target.tell()
     except BaseException:
@@ -84,7 +85,3 @@ def sweep(store: Store) -> None:
 
 def _part(store: Store, file_id: str) -> Path:
     return store.files / f"{file_id}.{this_server(store)}{UNFINISHED}"
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

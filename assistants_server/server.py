@@ -1,5 +1,6 @@
 """The Assistants API on an address of its own."""
 
+import ipaddress
 import secrets
 from pathlib import Path
 
@@ -18,10 +19,13 @@ class Server(Serving):
         port: the port, or 0 for one that is free.
         upstream: who answers model turns; without it the tutor does, offline.
         token: what clients must send; by default a new one each time.
+        unsafe_code: whether code that a model writes may be run without isolation although others
+            can reach the server. On loopback it may.
 
     Attributes:
         base_url: what a client needs as its base URL.
         token: what a client needs as its API key.
+        unsafe_code: whether code is run without isolation.
 
     Raises:
         OSError: the port is in use, or the host is not an address of this machine.
@@ -35,7 +39,9 @@ class Server(Serving):
         port: int = 0,
         upstream: Upstream | None = None,
         token: str | None = None,
+        unsafe_code: bool = False,
     ) -> None:
+        self.unsafe_code = unsafe_code or is_loopback(host)
         self.token = token or secrets.token_urlsafe(24)
         listener = listen(host, port)
         shown = f"[{host}]" if ":" in host else host
@@ -46,10 +52,24 @@ class Server(Serving):
             listener.close()
             raise
         tutor = Upstream(self.base_url, self.token)
-        app = create_app(store, self.token, upstream or tutor, offline=upstream is None)
+        app = create_app(
+            store,
+            self.token,
+            upstream or tutor,
+            offline=upstream is None,
+            unsafe_code=self.unsafe_code,
+        )
 
         async def end_runs() -> None:
             # Before the connections: offline, runs hold some to this very server.
             await app.state.engine.close()
 
         super().__init__(app, listener, "assistants_server", closing=end_runs)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,5 +1,6 @@
 """Serves an application on a socket: in the foreground, or in a background thread."""
 
+import asyncio
 import os
 import socket
 import threading
@@ -8,8 +9,14 @@ from collections.abc import Awaitable, Callable
 import uvicorn
 from starlette.types import ASGIApp
 
+from assistants_server.connection import Connection, note_accept_trouble
+
 LOOPBACK = "127.0.0.1"
 SECONDS_TO_FINISH = 5
+QUEUE = 2048
+# As many as are accepted before the first of them is looked at, and may be told to make room.
+ACCEPTED_AT_ONCE = 16
+TICKS_A_SECOND = 10  # uvicorn's
 
 
 class Serving:
@@ -33,6 +40,10 @@ class Serving:
             access_log=False,
             lifespan="on",
             timeout_graceful_shutdown=SECONDS_TO_FINISH,
+            http=Connection,
+            ws="none",
+            proxy_headers=False,
+            backlog=ACCEPTED_AT_ONCE,
         )
         self._uvicorn = _Uvicorn(config, closing)
         self._listener = listener
@@ -62,6 +73,19 @@ class _Uvicorn(uvicorn.Server):
         super().__init__(config)
         self._closing = closing
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        note_accept_trouble(asyncio.get_running_loop())
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(QUEUE)  # asyncio has made it as short as `backlog`
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_A_SECOND == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                connection.close_if_late(now)
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._closing is not None:
             await self._closing()
@@ -89,7 +113,7 @@ def listen(host: str, port: int) -> socket.socket:
         if os.name == "posix":  # on Windows it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(2048)
+        listener.listen(QUEUE)
     except BaseException:
         listener.close()
         raise

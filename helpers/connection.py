@@ -46,7 +46,9 @@ def connect(tags: Sequence[str] = ()) -> OpenAI:
         return OpenAI(base_url=remote, api_key=os.environ.get("ASSISTANTS_API_KEY") or "none")
     server, upstream = _server()
     who = f"Live: {MODEL} at {upstream.shown} answers." if upstream else OFFLINE
-    print(f"Assistants API on this machine ({server.base_url}). {who}")
+    from assistants_server.code_interpreter import notice
+
+    print(f"Assistants API on this machine ({server.base_url}). {who} {notice()}".rstrip())
     if upstream:
         from assistants_server.engine import trouble
 

@@ -81,7 +81,7 @@ class AgentOpsService:
             span
             for request in self.received
             if request.path == "/v1/traces"
-            for span in decode(request.body)
+            for span in decode(request.body).spans
         ]
 
     def wait_for(self, count: int, seconds: float = 5.0) -> None:

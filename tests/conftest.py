@@ -3,6 +3,7 @@
 The notebooks' kernels inherit this environment, so they too run offline and on a scratch database.
 """
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ _scratch = tempfile.TemporaryDirectory(prefix="cookbook-", ignore_cleanup_errors
 os.environ["ASSISTANTS_DB"] = str(Path(_scratch.name) / "notebooks.db")
 
 from assistants_server.code_interpreter.sandbox import LAUNCHER  # noqa: E402
+from assistants_server.offline.ask import tutors  # noqa: E402
 from assistants_server.server import Server  # noqa: E402
 from assistants_server.serving import Serving  # noqa: E402
 from tests.agentops_service import KEY as AGENTOPS_KEY  # noqa: E402
@@ -86,6 +88,16 @@ def no_key_is_written_or_answered(tmp_path_factory: pytest.TempPathFactory) -> I
 
 def _keys_in(content: bytes) -> list[str]:
     return [key for key in (CANARY_KEY, AGENTOPS_KEY) if key.encode() in content]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_pair_of_tutors() -> Iterator[None]:
+    """All servers of the tests share them, as those of a program do: a start takes a second."""
+    with asyncio.Runner() as runner:
+        at_work = tutors()
+        runner.run(at_work.__aenter__())
+        yield
+        runner.run(at_work.__aexit__(None, None, None))
 
 
 @pytest.fixture

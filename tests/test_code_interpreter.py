@@ -171,7 +171,7 @@ def test_the_include_parameter_is_accepted(client, thread, ask):
 
 def test_deleting_the_thread_removes_its_folder(client, thread, ask, tmp_path):
     ask(code("open('left.txt', 'w').write('x')"))
-    folder = tmp_path / "assistants.db.threads" / thread.id
+    (folder,) = tmp_path.glob(f"assistants.db.threads/*/{thread.id}")
     assert (folder / "left.txt").exists()
     client.beta.threads.delete(thread.id)
     assert not folder.exists()

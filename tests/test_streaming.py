@@ -431,7 +431,7 @@ def test_a_reader_that_is_slow_gets_its_pieces_joined():
         with feed.subscribe("run_1") as slow, feed.subscribe("run_1") as other:
             for number in range(10_000):
                 feed.tell_piece("run_1", text("msg_1", 0, f"{number} ", False))
-            feed.end("run_1")
+            feed.end("run_1", "no more")
             assert len(slow._waiting) <= MOST_WAITING + 2
             return [data async for _, data in slow], [data async for _, data in other]
 
@@ -444,7 +444,7 @@ def test_a_reader_that_is_slow_gets_its_pieces_joined():
 def test_nobody_listens():
     feed = Feed()
     feed.tell_piece("run_1", text("msg_1", 0, "said", False))
-    feed.end("run_1")
+    feed.end("run_1", "no more")
     assert feed._readers == {}
 
 

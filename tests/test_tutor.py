@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 import sympy
 
-from assistants_server.tutor import Conversation, Turn, answer
+from assistants_server.tutor import Conversation, Turn
+from assistants_server.tutor.answer import answer
 from assistants_server.tutor.topics import topics
 
 BRIEF = "You are a personal math tutor. Answer questions briefly, in a sentence or less."

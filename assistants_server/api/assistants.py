@@ -1,5 +1,6 @@
 """``/assistants``: create, list, retrieve, modify, delete."""
 
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -9,10 +10,11 @@ from pydantic import Field
 from assistants_server.api import fields, resources
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.lists import ListPage, Paging
+from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.store import new_id
 
-router = APIRouter(prefix="/assistants")
+router = APIRouter(prefix="/assistants", route_class=StrictRoute)
 
 
 class ModifyAssistant(fields.Body):
@@ -35,18 +37,20 @@ class CreateAssistant(ModifyAssistant):
 
 @router.post("")
 async def create(body: CreateAssistant, store: TheStore, library: TheLibrary) -> Assistant:
-    await resources.settle(library, store, body.tool_resources)
-    defaults = {"tools": [], "metadata": {}, "response_format": "auto"}
-    assistant = Assistant.model_validate(
-        {
-            "id": new_id("asst_"),
-            "object": "assistant",
-            "created_at": now(),
-            **defaults,
-            **body.given(),
-        }
-    )
-    store.insert(assistant)
+    async with AsyncExitStack() as undo:
+        await resources.settle(library, store, body.tool_resources, undo)
+        defaults = {"tools": [], "metadata": {}, "response_format": "auto"}
+        assistant = Assistant.model_validate(
+            {
+                "id": new_id("asst_"),
+                "object": "assistant",
+                "created_at": now(),
+                **defaults,
+                **body.given(),
+            }
+        )
+        store.insert(assistant)
+        undo.pop_all()
     return assistant
 
 
@@ -65,11 +69,13 @@ async def modify(
     assistant_id: str, body: ModifyAssistant, store: TheStore, library: TheLibrary
 ) -> Assistant:
     store.get(Assistant, assistant_id)
-    await resources.settle(library, store, body.tool_resources)
-    with store.transaction():
-        before = store.get(Assistant, assistant_id)
-        after = Assistant.model_validate({**before.model_dump(by_alias=True), **body.given()})
-        store.update(after)
+    async with AsyncExitStack() as undo:
+        await resources.settle(library, store, body.tool_resources, undo)
+        with store.transaction():
+            before = store.get(Assistant, assistant_id)
+            after = Assistant.model_validate({**before.model_dump(by_alias=True), **body.given()})
+            store.update(after)
+        undo.pop_all()
     return after
 
 

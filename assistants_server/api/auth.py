@@ -10,13 +10,20 @@ from assistants_server.api.errors import ApiError
 
 
 class RequireToken:
-    """ASGI middleware that answers 401 unless ``Authorization: Bearer <token>`` is right."""
+    """ASGI middleware that answers 401 unless ``Authorization: Bearer <token>`` is right.
+
+    A page in a browser can send requests here, even under a name that it makes point here; it
+    cannot know the token, and there is no cookie that its browser would send by itself. So Origin
+    and Host are not looked at. Only HTTP is spoken; anything else but start and stop is dropped.
+    """
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self.app = app
         self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "lifespan"):
+            return
         if scope["type"] == "http" and scope["path"] != health.PATH:
             header = Headers(scope=scope).get("authorization", "")
             scheme, _, given = header.partition(" ")

@@ -8,6 +8,19 @@ from assistants_server.engine import Engine
 from assistants_server.file_search import Library
 from assistants_server.store import Store
 
+SECONDS_TO_WAIT = 10  # while another process writes to the same file
+READING = ("GET", "HEAD")
+
+
+async def writable(request: Request) -> None:
+    """Wait until what the request changes can be written, without holding up the others.
+
+    Raises:
+        Busy: another process has been writing for all that time.
+    """
+    if request.method not in READING:
+        await request.app.state.store.writable(SECONDS_TO_WAIT)
+
 
 async def _store(request: Request) -> Store:
     return request.app.state.store

@@ -6,7 +6,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from assistants_server.api.validation import explain
-from assistants_server.store import NotFound
+from assistants_server.envelope import envelope
+from assistants_server.store import Busy, NotFound, StoreError, Unstorable, Unwritable
 
 
 class ApiError(Exception):
@@ -23,7 +24,7 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"error": {"message": message, "type": type, "param": param, "code": code}}
+        self.body = envelope(message, type=type, param=param, code=code)
 
     def response(self) -> JSONResponse:
         return JSONResponse(self.body, self.status)
@@ -39,6 +40,16 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(NotFound)
     async def not_found(request: Request, error: NotFound) -> JSONResponse:
         return ApiError(404, str(error)).response()
+
+    @app.exception_handler(StoreError)
+    async def store_trouble(request: Request, error: StoreError) -> JSONResponse:
+        if isinstance(error, Unstorable):
+            return ApiError(400, str(error), code="invalid_value").response()
+        again = isinstance(error, (Busy, Unwritable))  # clients of OpenAI's try again by themselves
+        answer = ApiError(503 if again else 500, str(error), type="server_error").response()
+        if again:
+            answer.headers["Retry-After"] = "1"
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

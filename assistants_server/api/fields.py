@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from assistants_server.api.json_schema import JsonSchemaObject
+
 
 class Body(BaseModel):
     """A request body: an unknown parameter is refused, and ``"5"`` is not a number."""
@@ -54,7 +56,7 @@ class FileSearch(Body):
 class FunctionDefinition(Body):
     name: FunctionName
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: JsonSchemaObject | None = None
     strict: bool | None = None
 
 
@@ -121,7 +123,7 @@ class JsonObjectFormat(Body):
 class JsonSchema(Body):
     name: FunctionName
     description: str | None = None
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    schema_: Annotated[JsonSchemaObject | None, Field(alias="schema")] = None
     strict: bool | None = None
 
 
@@ -143,6 +145,12 @@ class NamedFunction(Body):
 class NamedToolChoice(Body):
     type: Literal["function", "code_interpreter", "file_search"]
     function: NamedFunction | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "NamedToolChoice":
+        if self.type == "function" and self.function is None:
+            raise ValueError("type 'function' needs the name of the function in function.name")
+        return self
 
 
 ToolChoice = Literal["none", "auto", "required"] | NamedToolChoice

@@ -16,10 +16,11 @@ from assistants_server.api import downloads
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
+from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.store import NotFound, Store, new_id
 
-router = APIRouter(prefix="/files")
+router = APIRouter(prefix="/files", route_class=StrictRoute)
 
 LONGEST_NAME = 1000  # characters; each may become twelve in a header
 Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data"]

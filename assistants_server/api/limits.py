@@ -17,8 +17,8 @@ JSON_LIMIT = 16 * MEGABYTE
 class LimitBody:
     """ASGI middleware that answers 413 to a body beyond the limit.
 
-    The rest of it is read and thrown away, so that the client, which is still sending, gets to
-    read the answer.
+    A client that is still sending gets to read the answer: the connection throws away what comes
+    after it, for a while.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -31,16 +31,20 @@ class LimitBody:
         headers = Headers(scope=scope)
         upload = headers.get("content-type", "").startswith("multipart/form-data")
         limit = UPLOAD_LIMIT if upload else JSON_LIMIT
-        body = _CountedBody(receive, limit, int(headers.get("content-length") or 0))
+        if int(headers.get("content-length") or 0) > limit:
+            await _refusal(limit)(scope, receive, send)
+            return
+        body, started = _CountedBody(receive, limit), False
 
         async def send_unless_refused(message: Message) -> None:
+            nonlocal started
             if not body.too_large:
+                started = True
                 await send(message)
 
         with suppress(ClientDisconnect):
             await self.app(scope, body.receive, send_unless_refused)
-        if body.too_large:
-            await body.discard()
+        if body.too_large and not started:
             await _refusal(limit)(scope, receive, send)
 
 
@@ -55,25 +59,15 @@ def _refusal(limit: int) -> Response:
 class _CountedBody:
     """Looks to the application as if the client had gone, once there is too much of it."""
 
-    def __init__(self, receive: Receive, limit: int, announced: int) -> None:
-        self.too_large = announced > limit
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self.too_large = False
         self._receive = receive
         self._limit = limit
         self._seen = 0
-        self._more = True
 
     async def receive(self) -> Message:
         if not self.too_large:
-            message = await self._next()
+            message = await self._receive()
+            self._seen += len(message.get("body", b""))
             self.too_large = self._seen > self._limit
         return {"type": "http.disconnect"} if self.too_large else message
-
-    async def discard(self) -> None:
-        while self._more and self._seen < 4 * self._limit:
-            await self._next()
-
-    async def _next(self) -> Message:
-        message = await self._receive()
-        self._seen += len(message.get("body", b""))
-        self._more = message["type"] == "http.request" and message.get("more_body", False)
-        return message

@@ -1,6 +1,8 @@
 """``/threads/{thread_id}/messages``: create, list, retrieve, modify, delete."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -13,11 +15,16 @@ from assistants_server.api import fields, resources
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
+from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.engine import active_run
-from assistants_server.store import Store, new_id
+from assistants_server.store import NotFound, Row, Store, new_id
 
-router = APIRouter(prefix="/threads/{thread_id}/messages")
+router = APIRouter(prefix="/threads/{thread_id}/messages", route_class=StrictRoute)
+
+PREPARED_AT_A_TIME = 20
+MOST_AT_ONCE = 10_000
+MOST_PARTS = 500
 
 Detail = Literal["auto", "low", "high"]
 
@@ -65,43 +72,58 @@ class ModifyMessage(fields.Body):
 
 class CreateMessage(ModifyMessage):
     role: Literal["user", "assistant"]
-    content: str | Annotated[list[Part], Field(min_length=1)]
-    attachments: list[Attachment] | None = None
+    content: str | Annotated[list[Part], Field(min_length=1, max_length=MOST_PARTS)]
+    attachments: Annotated[list[Attachment], Field(max_length=MOST_PARTS)] | None = None
+
+
+Messages = Annotated[list[CreateMessage], Field(max_length=MOST_AT_ONCE)]
 
 
 class MessageCursor(Cursor):
     run_id: str | None = None
 
 
-def add_message(store: Store, thread_id: str, body: CreateMessage) -> Message:
-    """Store a new message at the end of a thread.
+async def prepare(store: Store, thread_id: str, bodies: Sequence[CreateMessage]) -> list[Row]:
+    """Return new messages as rows. Others get their turn meanwhile: there may be many.
 
     Raises:
-        NotFound: there is no such thread, or no such file as the message names.
+        NotFound: a message names a file that is not here.
+    """
+    rows = []
+    for number, body in enumerate(bodies, 1):
+        rows.append(store.row(_message(store, thread_id, body), thread_id))
+        if number % PREPARED_AT_A_TIME == 0:
+            await asyncio.sleep(0)
+    return rows
+
+
+def refuse_if_active(store: Store, thread_id: str) -> None:
+    """Make sure that a thread is there, and takes messages.
+
+    Raises:
+        NotFound: there is no such thread.
         ApiError: 400, a run is active on the thread.
     """
-    with store.transaction():
-        store.get(Thread, thread_id)
-        if run := active_run(store, thread_id):
-            raise ApiError(
-                400, f"Can't add messages to {thread_id} while a run {run.id} is active."
-            )
-        message = Message.model_validate(
-            {
-                "id": new_id("msg_"),
-                "object": "thread.message",
-                "created_at": now(),
-                "thread_id": thread_id,
-                "status": "completed",
-                "completed_at": now(),
-                "role": body.role,
-                "content": _content(store, body.content),
-                "attachments": _attachments(store, body.attachments or []),
-                "metadata": body.metadata or {},
-            }
-        )
-        store.insert(message, parent=thread_id)
-    return message
+    store.get(Thread, thread_id)
+    if run := active_run(store, thread_id):
+        raise ApiError(400, f"Can't add messages to {thread_id} while a run {run.id} is active.")
+
+
+def _message(store: Store, thread_id: str, body: CreateMessage) -> Message:
+    return Message.model_validate(
+        {
+            "id": new_id("msg_"),
+            "object": "thread.message",
+            "created_at": now(),
+            "thread_id": thread_id,
+            "status": "completed",
+            "completed_at": now(),
+            "role": body.role,
+            "content": _content(store, body.content),
+            "attachments": _attachments(store, body.attachments or []),
+            "metadata": body.metadata or {},
+        }
+    )
 
 
 def to_search(messages: Iterable[CreateMessage]) -> list[str]:
@@ -122,23 +144,34 @@ def _content(store: Store, content: str | list[Part]) -> list[dict]:
             wire.append({"type": "text", "text": {"value": part.text, "annotations": []}})
             continue
         if isinstance(part, ImageFilePart):
-            store.get(FileObject, part.image_file.file_id)
+            _find(store, part.image_file.file_id)
         wire.append(part.model_dump())
     return wire
 
 
 def _attachments(store: Store, attachments: list[Attachment]) -> list[dict]:
     for attachment in attachments:
-        store.get(FileObject, attachment.file_id)
+        _find(store, attachment.file_id)
     return [attachment.model_dump() for attachment in attachments]
+
+
+def _find(store: Store, file_id: str) -> None:
+    if not store.exists(FileObject, file_id):
+        raise NotFound("file", file_id)
 
 
 @router.post("")
 async def create(
     thread_id: str, body: CreateMessage, store: TheStore, library: TheLibrary
 ) -> Message:
-    message = add_message(store, thread_id, body)
-    await resources.attach(library, store, thread_id, to_search([body]))
+    async with AsyncExitStack() as undo:
+        with store.transaction():
+            refuse_if_active(store, thread_id)
+            message = _message(store, thread_id, body)
+            store.insert(message, parent=thread_id)
+        undo.push_async_callback(resources.take_back, store, Message, message.id)
+        await resources.attach(library, store, thread_id, to_search([body]), undo)
+        undo.pop_all()
     return message
 
 

@@ -1,18 +1,32 @@
-"""Tool resources: what a request names must be here, and what it asks for is made."""
+"""Tool resources: what a request names must be here, and what it asks for is made.
+
+A request takes effect as a whole or not at all. What each step has made is noted in an exit stack,
+which takes it back unless the whole succeeds.
+"""
+
+from contextlib import AsyncExitStack, suppress
 
 from openai.types import FileObject, VectorStore
 from openai.types.beta import Thread
+from openai.types.beta.thread import ToolResources as ThreadResources
+from pydantic import BaseModel
 
+from assistants_server.api.context import SECONDS_TO_WAIT
 from assistants_server.api.errors import ApiError
 from assistants_server.api.fields import FileSearchResources, NewVectorStore, ToolResources
 from assistants_server.file_search import Library
-from assistants_server.store import Store
+from assistants_server.store import NotFound, Store
 
 DAYS_OF_A_THREADS_STORE = 7  # as OpenAI's
 
 
-async def settle(library: Library, store: Store, resources: ToolResources | None) -> None:
+async def settle(
+    library: Library, store: Store, resources: ToolResources | None, undo: AsyncExitStack
+) -> None:
     """Check tool resources, and put vector stores that they ask for in place of the asking.
+
+    Args:
+        undo: gets what takes them back.
 
     Raises:
         NotFound: a file or a vector store that is not here.
@@ -27,11 +41,14 @@ async def settle(library: Library, store: Store, resources: ToolResources | None
         for file_id in resources.code_interpreter.file_ids:
             store.get(FileObject, file_id)
     if search and search.vector_stores is not None:
-        await _make(library, search, search.vector_stores)
+        await _make(library, search, search.vector_stores, undo)
 
 
 async def _make(
-    library: Library, search: FileSearchResources, wanted: list[NewVectorStore]
+    library: Library,
+    search: FileSearchResources,
+    wanted: list[NewVectorStore],
+    undo: AsyncExitStack,
 ) -> None:
     if search.vector_store_ids and wanted:
         raise ApiError(
@@ -45,28 +62,80 @@ async def _make(
         created = await library.create(
             each.file_ids, strategy, name="", metadata=each.metadata or {}
         )
+        undo.push_async_callback(_unmake, library, created)
         search.vector_store_ids = [created.id]
     search.vector_stores = None
     search.model_fields_set.discard("vector_stores")
 
 
-async def attach(library: Library, store: Store, thread_id: str, file_ids: list[str]) -> None:
+async def attach(
+    library: Library, store: Store, thread_id: str, file_ids: list[str], undo: AsyncExitStack
+) -> None:
     """Put files that were attached to messages into the vector store of their thread.
 
     A thread that has none gets one, which expires when it has not been used for a week.
+
+    Args:
+        undo: gets what takes them out again.
+
+    Raises:
+        NotFound: the thread, its vector store or a file has been deleted.
     """
     if not file_ids:
         return
-    thread = store.get(Thread, thread_id)
-    resources = thread.tool_resources.model_dump() if thread.tool_resources else {}
-    mine = (resources.get("file_search") or {}).get("vector_store_ids") or []
-    if not mine:
-        expires = {"anchor": "last_active_at", "days": DAYS_OF_A_THREADS_STORE}
-        created = await library.create(name="", metadata={}, expires_after=expires)
-        mine = [created.id]
-        resources["file_search"] = {"vector_store_ids": mine}
-        with store.transaction():
-            before = store.get(Thread, thread_id).model_dump()
-            store.update(Thread.model_validate({**before, "tool_resources": resources}))
+    mine = _store_of(store, thread_id)
+    if mine is None:
+        mine = await _give_store(library, store, thread_id, undo)
     for file_id in file_ids:
-        await library.add(mine[0], file_id)
+        try:
+            await library.file(mine, file_id)
+        except NotFound:
+            undo.push_async_callback(_detach, library, mine, file_id)
+        await library.add(mine, file_id)
+
+
+async def take_back(store: Store, kind: type[BaseModel], id: str) -> None:
+    """Delete what a request has stored, because the rest of it could not be done."""
+    async with store.writing(SECONDS_TO_WAIT):
+        with suppress(NotFound):
+            store.delete(kind, id)
+
+
+def _store_of(store: Store, thread_id: str) -> str | None:
+    resources = store.get(Thread, thread_id).tool_resources
+    named = resources.file_search.vector_store_ids if resources and resources.file_search else None
+    return named[0] if named else None
+
+
+async def _give_store(library: Library, store: Store, thread_id: str, undo: AsyncExitStack) -> str:
+    """Make a vector store for a thread, unless somebody else has just done so; return its id."""
+    expires = {"anchor": "last_active_at", "days": DAYS_OF_A_THREADS_STORE}
+    created = await library.create(name="", metadata={}, expires_after=expires)
+    undo.push_async_callback(_unmake, library, created)
+    if (theirs := _store_of(store, thread_id)) is not None:
+        await _unmake(library, created)
+        return theirs
+    before = store.get(Thread, thread_id).tool_resources
+    named = {"file_search": {"vector_store_ids": [created.id]}}
+    after = ThreadResources.model_validate({**(before.model_dump() if before else {}), **named})
+    _replace(store, thread_id, before, after)
+    undo.callback(_replace, store, thread_id, after, before)
+    return created.id
+
+
+def _replace(
+    store: Store, thread_id: str, old: ThreadResources | None, new: ThreadResources | None
+) -> None:
+    with store.change(Thread, thread_id) as thread:
+        if thread.tool_resources == old:  # nobody else has changed them
+            thread.tool_resources = new
+
+
+async def _unmake(library: Library, made: VectorStore) -> None:
+    with suppress(NotFound):
+        await library.delete(made.id)
+
+
+async def _detach(library: Library, store_id: str, file_id: str) -> None:
+    with suppress(NotFound):
+        await library.remove(store_id, file_id)

@@ -9,10 +9,11 @@ from pydantic import Field
 
 from assistants_server.api.context import TheStore
 from assistants_server.api.lists import Cursor, ListPage
+from assistants_server.api.route import StrictRoute
 from assistants_server.api.runs import Include, RunQuery
 from assistants_server.engine import without_contents
 
-router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps")
+router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", route_class=StrictRoute)
 
 
 class StepCursor(Cursor):

@@ -1,10 +1,11 @@
 """``/threads/{thread_id}/runs`` and ``/threads/runs``: create, list, retrieve, modify, cancel."""
 
+from contextlib import AsyncExitStack
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from openai.types.beta import Assistant, Thread
-from openai.types.beta.threads import Run
+from openai.types.beta.threads import Message, Run
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistants_server.api import fields, resources
@@ -12,13 +13,21 @@ from assistants_server.api.context import TheEngine, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.event_stream import EventStream
 from assistants_server.api.lists import ListPage, Paging
-from assistants_server.api.messages import CreateMessage, add_message, to_search
+from assistants_server.api.messages import Messages, prepare, to_search
+from assistants_server.api.route import StrictRoute
 from assistants_server.api.threads import CreateThread, add_thread
 from assistants_server.clock import now
-from assistants_server.engine import SECONDS_TO_EXPIRE, Engine, active_run, expire_if_due
+from assistants_server.engine import (
+    SECONDS_TO_EXPIRE,
+    End,
+    Engine,
+    active_run,
+    end_run,
+    expire_if_due,
+)
 from assistants_server.store import Store, new_id
 
-router = APIRouter(prefix="/threads")
+router = APIRouter(prefix="/threads", route_class=StrictRoute)
 
 Include = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 TokenLimit = Annotated[int, Field(ge=256)]
@@ -48,7 +57,7 @@ class RunSettings(ModifyRun):
 
 class CreateRun(RunSettings):
     additional_instructions: fields.Instructions | None = None
-    additional_messages: list[CreateMessage] | None = None
+    additional_messages: Messages | None = None
     reasoning_effort: fields.Effort | None = None
 
 
@@ -63,19 +72,59 @@ class RunQuery(BaseModel):
     include: Annotated[list[Include], Field(alias="include[]")] = []
 
 
-def _add_run(store: Store, thread_id: str, body: CreateRun) -> Run:
-    """Store a new queued run, with the messages that it adds to the thread."""
+async def _add_run(store: Store, thread_id: str, body: CreateRun, undo: AsyncExitStack) -> Run:
+    """Store a new queued run, with the messages that it adds to the thread.
+
+    Nothing is awaited after that, so that whoever starts it comes before the watchdog.
+
+    Raises:
+        NotFound, ApiError: it names what is not here, or the thread has an active run; nothing is
+            stored.
+    """
+    store.get(Thread, thread_id)
+    messages = await prepare(store, thread_id, body.additional_messages or [])
     with store.transaction():
         store.get(Thread, thread_id)
         assistant = store.get(Assistant, body.assistant_id)
         if run := active_run(store, thread_id):
             raise ApiError(400, f"Thread {thread_id} already has an active run {run.id}.")
-        for message in body.additional_messages or []:
-            add_message(store, thread_id, message)
+        for row in messages:
+            store.insert_row(row)
         run = _new_run(thread_id, assistant, body)
+        _check_choice(run)
         store.insert(run, parent=thread_id)
-        store.claim(run.id)
+        store.claim(run)
+    for row in messages:
+        undo.push_async_callback(resources.take_back, store, Message, row.id)
+    undo.push_async_callback(resources.take_back, store, Run, run.id)
     return run
+
+
+def _check_choice(run: Run) -> None:
+    """Refuse a tool_choice that the run cannot follow.
+
+    Raises:
+        ApiError: 400, the run does not have that tool.
+    """
+    wanted = run.tool_choice
+    if isinstance(wanted, str) or wanted is None:
+        missing = wanted == "required" and not run.tools
+        name = "a tool"
+    elif wanted.type == "function":
+        name = f"a function '{wanted.function.name}'"
+        names = [tool.function.name for tool in run.tools if tool.type == "function"]
+        missing = wanted.function.name not in names
+    else:
+        name = f"the tool '{wanted.type}'"
+        missing = wanted.type not in [tool.type for tool in run.tools]
+    if missing:
+        raise ApiError(
+            400,
+            f"Invalid 'tool_choice': it asks for {name}, which this run does not have. Add it to "
+            "the tools of the run or of its assistant.",
+            param="tool_choice",
+            code="invalid_value",
+        )
 
 
 def _new_run(thread_id: str, assistant: Assistant, body: CreateRun) -> Run:
@@ -125,8 +174,10 @@ async def create_thread_and_run(
         thread.tool_resources = body.tool_resources
     given = {k: v for k, v in body.given().items() if k not in ("thread", "tool_resources")}
     store.get(Assistant, body.assistant_id)  # before anything is made
-    added = await add_thread(store, engine.library, thread)
-    run = _add_run(store, added.id, CreateRun.model_validate(given))
+    async with AsyncExitStack() as undo:
+        added = await add_thread(store, engine.library, thread, undo)
+        run = await _add_run(store, added.id, CreateRun.model_validate(given), undo)
+        undo.pop_all()
     return _start(engine, run, body.stream, ("thread.created", added))
 
 
@@ -138,10 +189,13 @@ async def create(
     store: TheStore,
     engine: TheEngine,
 ) -> Run | EventStream:
-    run = _add_run(store, thread_id, body)
     files = to_search(body.additional_messages or [])
-    await resources.attach(engine.library, store, thread_id, files)
-    return _start(engine, run, body.stream)
+    async with AsyncExitStack() as undo:
+        run = await _add_run(store, thread_id, body, undo)
+        with engine.expecting(run.id):
+            await resources.attach(engine.library, store, thread_id, files, undo)
+            undo.pop_all()
+            return _start(engine, run, body.stream)
 
 
 def _start(
@@ -177,14 +231,14 @@ async def modify(thread_id: str, run_id: str, body: ModifyRun, store: TheStore) 
 
 @router.post("/{thread_id}/runs/{run_id}/cancel")
 async def cancel(thread_id: str, run_id: str, store: TheStore, engine: TheEngine) -> Run:
-    waited = expire_if_due(store, store.get(Run, run_id, thread_id)).status == "requires_action"
-    with store.change(Run, run_id, thread_id) as run:
-        if run.status not in ("queued", "in_progress", "requires_action"):
-            raise ApiError(400, f"Cannot cancel run with status '{run.status}'.")
-        run.status = "cancelling"
+    expire_if_due(store, store.get(Run, run_id, thread_id))
+    with store.transaction():
+        with store.change(Run, run_id, thread_id) as run:
+            if run.status not in ("queued", "in_progress", "requires_action"):
+                raise ApiError(400, f"Cannot cancel run with status '{run.status}'.")
+            waited, run.status = run.status == "requires_action", "cancelling"
+        if waited:  # nobody executes it
+            end_run(store, run_id, End("cancelled"))
     engine.feed.tell(run.id, "thread.run.cancelling", run)
-    if waited:
-        engine.cancel_waiting(run.id)
-    else:
-        engine.cancel(run.id)
+    engine.interrupt(run.id)
     return run

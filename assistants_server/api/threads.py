@@ -1,16 +1,19 @@
 """``/threads``: create, retrieve, modify, delete."""
 
+from contextlib import AsyncExitStack
+
 from fastapi import APIRouter
 from openai.types.beta import Thread, ThreadDeleted
 
 from assistants_server.api import fields, resources
 from assistants_server.api.context import TheEngine, TheLibrary, TheStore
-from assistants_server.api.messages import CreateMessage, add_message, to_search
+from assistants_server.api.messages import Messages, prepare, to_search
+from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.file_search import Library
 from assistants_server.store import Store, new_id
 
-router = APIRouter(prefix="/threads")
+router = APIRouter(prefix="/threads", route_class=StrictRoute)
 
 
 class ModifyThread(fields.Body):
@@ -19,16 +22,21 @@ class ModifyThread(fields.Body):
 
 
 class CreateThread(ModifyThread):
-    messages: list[CreateMessage] = []
+    messages: Messages = []
 
 
-async def add_thread(store: Store, library: Library, body: CreateThread) -> Thread:
+async def add_thread(
+    store: Store, library: Library, body: CreateThread, undo: AsyncExitStack
+) -> Thread:
     """Store a new thread with its first messages.
 
+    Args:
+        undo: gets what takes it all back.
+
     Raises:
-        NotFound, ApiError: it names a file that is not here; nothing is stored.
+        NotFound, ApiError: it names what is not here.
     """
-    await resources.settle(library, store, body.tool_resources)
+    await resources.settle(library, store, body.tool_resources, undo)
     thread = Thread(
         id=new_id("thread_"),
         object="thread",
@@ -37,17 +45,22 @@ async def add_thread(store: Store, library: Library, body: CreateThread) -> Thre
         tool_resources=body.tool_resources
         and body.tool_resources.model_dump(exclude={"file_search": {"vector_stores"}}),
     )
+    messages = await prepare(store, thread.id, body.messages)
     with store.transaction():
         store.insert(thread)
-        for message in body.messages:
-            add_message(store, thread.id, message)
-    await resources.attach(library, store, thread.id, to_search(body.messages))
+        for row in messages:
+            store.insert_row(row)
+    undo.push_async_callback(resources.take_back, store, Thread, thread.id)
+    await resources.attach(library, store, thread.id, to_search(body.messages), undo)
     return store.get(Thread, thread.id)
 
 
 @router.post("")
 async def create(store: TheStore, library: TheLibrary, body: CreateThread | None = None) -> Thread:
-    return await add_thread(store, library, body or CreateThread())
+    async with AsyncExitStack() as undo:
+        thread = await add_thread(store, library, body or CreateThread(), undo)
+        undo.pop_all()
+    return thread
 
 
 @router.get("/{thread_id}")
@@ -60,11 +73,13 @@ async def modify(
     thread_id: str, body: ModifyThread, store: TheStore, library: TheLibrary
 ) -> Thread:
     store.get(Thread, thread_id)
-    await resources.settle(library, store, body.tool_resources)
-    with store.transaction():
-        before = store.get(Thread, thread_id)
-        after = Thread.model_validate({**before.model_dump(), **body.given()})
-        store.update(after)
+    async with AsyncExitStack() as undo:
+        await resources.settle(library, store, body.tool_resources, undo)
+        with store.transaction():
+            before = store.get(Thread, thread_id)
+            after = Thread.model_validate({**before.model_dump(), **body.given()})
+            store.update(after)
+        undo.pop_all()
     return after
 
 

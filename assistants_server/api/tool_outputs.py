@@ -8,10 +8,11 @@ from assistants_server.api import fields
 from assistants_server.api.context import TheEngine, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.event_stream import EventStream
+from assistants_server.api.route import StrictRoute
 from assistants_server.engine import end_step, expire_if_due
 from assistants_server.store import Store
 
-router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}")
+router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}", route_class=StrictRoute)
 
 
 class ToolOutput(fields.Body):
@@ -38,7 +39,7 @@ async def submit(
         filled = _fill(store, run, outputs)
         run.status, run.required_action = "queued", None
         store.update(run)
-        store.claim(run.id)
+        store.claim(run)
     answer = EventStream(engine.feed, run.id) if body.stream else run
     for step in filled:
         engine.feed.tell(run.id, "thread.run.step.completed", step)

@@ -34,7 +34,7 @@ def explain(errors: Sequence[dict[str, Any]], body: Any) -> Explanation:
     """
     error = max(errors, key=lambda error: len(_path(error, body)))
     path = _path(error, body)
-    param = _dotted(path)
+    param = dotted(path)
     kind, context = error["type"], error.get("ctx", {})
     value = error.get("input")
 
@@ -122,7 +122,8 @@ def _path(error: dict[str, Any], body: Any) -> list[str | int]:
     return path
 
 
-def _dotted(path: list[str | int]) -> str:
+def dotted(path: list[str | int]) -> str:
+    """Return a place in a body as OpenAI writes it, for example ``tools[0].function.name``."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}"

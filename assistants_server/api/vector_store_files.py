@@ -16,10 +16,11 @@ from assistants_server.api import fields
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
+from assistants_server.api.route import StrictRoute
 from assistants_server.api.vector_stores import Attributes
 from assistants_server.store import Page
 
-router = APIRouter(prefix="/vector_stores/{vector_store_id}")
+router = APIRouter(prefix="/vector_stores/{vector_store_id}", route_class=StrictRoute)
 
 
 class AddFile(fields.Body):

@@ -10,8 +10,9 @@ from assistants_server.api import fields
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import ListPage, Paging
+from assistants_server.api.route import StrictRoute
 
-router = APIRouter(prefix="/vector_stores")
+router = APIRouter(prefix="/vector_stores", route_class=StrictRoute)
 
 MOST_QUERIES, MOST_COMPARISONS, MOST_VALUES = 16, 100, 1000
 

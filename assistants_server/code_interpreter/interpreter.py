@@ -1,21 +1,28 @@
 """The kernels of all threads, and the files that go in and come out."""
 
 import asyncio
-import contextlib
+import itertools
+import os
 import re
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from openai.types import FileObject
+from openai.types.beta import Thread
 
+from assistants_server import private
 from assistants_server.clock import now
-from assistants_server.code_interpreter import limits
+from assistants_server.code_interpreter import limits, sandbox, tree
+from assistants_server.code_interpreter.folder import Folder, Skipped, State
 from assistants_server.code_interpreter.kernel import Kernel
-from assistants_server.store import Store, new_id
+from assistants_server.code_interpreter.leftovers import Places
+from assistants_server.code_interpreter.output import Output
+from assistants_server.store import NotFound, Store, new_id
 
 SECONDS_BETWEEN_LOOKS = 30
+MOST_REASONS = 10
+LONGEST_NAME = 200  # bytes
 UNSAFE = re.compile(r"[^\w.,()+@ -]")
 
 
@@ -35,16 +42,18 @@ class Result:
 class _Workspace:
     """What belongs to one thread: its kernel, its folder, and the files that went in and out."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scratch: Path) -> None:
         self.folder = folder
-        self.kernel = Kernel(folder)
+        self.uid = sandbox.new_uid()
+        self.kernel = Kernel(folder, scratch, self.uid)
         self.lock = asyncio.Lock()
-        self.given: set[str] = set()
+        self.given: dict[str, str] = {}
         self.written: dict[str, str] = {}
+        self.kept_bytes = 0
 
     async def remove(self) -> None:
         await self.kernel.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        await asyncio.to_thread(tree.remove, self.folder)
 
 
 class CodeInterpreter:
@@ -52,12 +61,16 @@ class CodeInterpreter:
 
     Args:
         store: where files are read and written. Each thread's folder lies beside it.
+        unsafe: whether code may be run without isolation; if not, each call says so in its logs.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, unsafe: bool = True) -> None:
         self._store = store
-        self._folders = store.path.with_name(f"{store.path.name}.threads")
+        self._unsafe = unsafe
+        self._places = Places(store.path, store.owner)
+        self._numbers = itertools.count()
         self._workspaces: dict[str, _Workspace] = {}
+        self._suspects: set[str] = set()
         self._closer: asyncio.Task | None = None
 
     async def run(self, thread_id: str, code: str, files: list[str]) -> Result:
@@ -65,24 +78,27 @@ class CodeInterpreter:
 
         Args:
             files: ids of files that shall lie in its folder, under their own names.
+
+        Raises:
+            NotFound: one of the files has been deleted.
         """
+        if not self._unsafe and not await asyncio.to_thread(sandbox.has_bwrap):
+            return Result(sandbox.REFUSED, [])
         if thread_id not in self._workspaces:
-            self._workspaces[thread_id] = _Workspace(self._folders / thread_id)
+            await asyncio.to_thread(self._places.make)
+            scratch = self._places.kernels / str(next(self._numbers))
+            workspace = _Workspace(self._places.threads / thread_id, scratch)
+            self._workspaces.setdefault(thread_id, workspace)
         workspace = self._workspaces[thread_id]
         if self._closer is None or self._closer.done():
             self._closer = asyncio.create_task(self._close_idle())
         async with workspace.lock:
-            await self._give(workspace, files)
-            before = await asyncio.to_thread(_snapshot, workspace.folder)
+            notes = await self._give(workspace, files)
+            before = await asyncio.to_thread(_files, workspace)
             output = await workspace.kernel.execute(code)
-            after = await asyncio.to_thread(_snapshot, workspace.folder)
-            for path in [path for path in after if before.get(path) != after[path]]:
-                workspace.written[path.name] = await self._keep(path.name, path)
-            images = [
-                await self._keep(f"figure-{number}.png", image)
-                for number, image in enumerate(output.images, 1)
-            ]
-        return Result(output.text, images)
+            images, more = await self._keep(workspace, output, before)
+        output.notes += notes + more
+        return Result(output.logs(), images)
 
     def written(self, thread_id: str) -> dict[str, str]:
         """Return the files that a thread's code has written: file id by name."""
@@ -95,45 +111,124 @@ class CodeInterpreter:
             self._closer.cancel()
         mine, self._workspaces = list(self._workspaces.values()), {}
         await asyncio.gather(*(workspace.remove() for workspace in mine), return_exceptions=True)
+        await asyncio.to_thread(self._places.remove_own)
 
     async def forget(self, thread_id: str) -> None:
         """End the kernel of a thread, and remove its folder."""
         workspace = self._workspaces.pop(thread_id, None)
         if workspace is not None:
             await workspace.remove()
-        shutil.rmtree(self._folders / thread_id, ignore_errors=True)  # another server's, perhaps
+
+    async def sweep(self, alive: set[str]) -> None:
+        """Remove what servers that are gone have left, and the kernels of deleted threads.
+
+        To be called at start and every few seconds. A server that is just arriving may be missing
+        in `alive`; so only what was found dead twice is removed.
+
+        Args:
+            alive: the names of the servers that have the database open.
+        """
+        dead = await asyncio.to_thread(self._places.others) - alive
+        for owner in dead & self._suspects:
+            await asyncio.to_thread(self._places.remove, owner)
+        self._suspects = dead
+        for thread_id in list(self._workspaces):
+            try:
+                self._store.get(Thread, thread_id)
+            except NotFound:  # another server has deleted it
+                await self.forget(thread_id)
 
     # The store is for the event loop only; what goes to another thread are plain copies.
 
-    async def _give(self, workspace: _Workspace, files: list[str]) -> None:
-        workspace.folder.mkdir(parents=True, exist_ok=True)
+    async def _give(self, workspace: _Workspace, files: list[str]) -> list[str]:
+        """Put files into a thread's folder that are not there yet; return what is to be told."""
+        notes = []
         for file_id in files:
-            if file_id not in workspace.given:
-                name = _safe(self._store.get(FileObject, file_id).filename)
-                target = workspace.folder / name
-                await asyncio.to_thread(shutil.copyfile, self._store.content(file_id), target)
-                target.chmod(0o644)
-                workspace.given.add(file_id)
+            filename = self._store.get(FileObject, file_id).filename
+            if file_id in workspace.given:
+                continue
+            name = _free(_safe(filename), set(workspace.given.values()))
+            try:
+                await asyncio.to_thread(_put, workspace, self._store.content(file_id), name)
+            except FileNotFoundError:
+                raise NotFound("file", file_id) from None
+            except Skipped as reason:
+                notes.append(f"The file {_shown(filename)} is not in the folder: {reason}.")
+                continue
+            workspace.given[file_id] = name
+            if name != filename.replace("\\", "/").rsplit("/", 1)[-1]:
+                notes.append(f"The file {_shown(filename)} is in the folder as {_shown(name)}.")
+        return notes
 
-    async def _keep(self, name: str, content: bytes | Path) -> str:
+    async def _keep(
+        self, workspace: _Workspace, output: Output, before: dict[str, State]
+    ) -> tuple[list[str], list[str]]:
+        """Make files of the API of a call's figures and of the files that it wrote.
+
+        Returns:
+            The ids of the figures, and what is to be told.
+        """
+        images, notes, most = [], [], limits.KEPT_BYTES
+        for number, png in enumerate(output.images, 1):
+            name = f"figure-{number}.png"
+            try:
+                file = await self._store_file(workspace, name, png, most)
+            except Skipped as reason:
+                notes.append(f"{name} was not kept: {reason}.")
+            else:
+                images.append(file.id)
+                most -= file.bytes
+        after = await asyncio.to_thread(_files, workspace)
+        changed = sorted(name for name, state in after.items() if before.get(name) != state)
+        kept = 0
+        for name in changed:
+            try:
+                if kept == limits.KEPT_FILES:
+                    raise Skipped(f"one call keeps {limits.KEPT_FILES} files")
+                if not name.isprintable():
+                    raise Skipped("its name is not printable UTF-8")
+                file = await self._store_file(workspace, name, None, most)
+            except Skipped as reason:
+                notes.append(f"{_shown(name)} was not kept: {reason}.")
+            else:
+                workspace.written[name] = file.id
+                most -= file.bytes
+                kept += 1
+        if len(notes) > MOST_REASONS:
+            notes[MOST_REASONS:] = [f"{len(notes) - MOST_REASONS} more files were not kept."]
+        return images, notes
+
+    async def _store_file(
+        self, workspace: _Workspace, name: str, content: bytes | None, most: int
+    ) -> FileObject:
+        """Make a file of `content`, or of the file of that name in a thread's folder.
+
+        Raises:
+            Skipped: it is no ordinary file, or there is no room for it.
+        """
+        if workspace.kept_bytes >= limits.THREAD_BYTES:
+            size = limits.THREAD_BYTES // limits.MEGABYTE
+            raise Skipped(f"the files of this thread take {size} MB, which is the limit")
+        most = min(most, limits.FILE_BYTES, limits.THREAD_BYTES - workspace.kept_bytes)
         file_id = new_id("file-")
         target = self._store.content(file_id)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, bytes):
-            target.write_bytes(content)
-        else:
-            await asyncio.to_thread(shutil.copyfile, content, target, follow_symlinks=False)
-        file = FileObject(
-            id=file_id,
-            object="file",
-            bytes=target.stat().st_size,
-            created_at=now(),
-            filename=name,
-            purpose="assistants_output",
-            status="processed",
-        )
-        self._store.insert(file)
-        return file_id
+        try:
+            size = await asyncio.to_thread(_take, workspace, name, content, target, most)
+            file = FileObject(
+                id=file_id,
+                object="file",
+                bytes=size,
+                created_at=now(),
+                filename=name,
+                purpose="assistants_output",
+                status="processed",
+            )
+            self._store.insert(file)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        workspace.kept_bytes += size
+        return file
 
     async def _close_idle(self) -> None:
         while self._workspaces:
@@ -145,19 +240,47 @@ class CodeInterpreter:
                         await workspace.kernel.stop()
 
 
-def _snapshot(folder: Path) -> dict[Path, tuple]:
-    """Return the regular files in a folder that are not hidden or too large, and their state."""
-    states = {}
-    for path in folder.glob("*"):
-        with contextlib.suppress(OSError):
-            status = path.lstat()
-            regular = path.is_file() and not path.is_symlink() and not path.name.startswith(".")
-            if regular and status.st_size <= limits.FILE_BYTES:
-                states[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
-    return states
+def _files(workspace: _Workspace) -> dict[str, State]:
+    with Folder(workspace.folder, workspace.uid) as folder:
+        return folder.files()
+
+
+def _put(workspace: _Workspace, source: Path, name: str) -> None:
+    with Folder(workspace.folder, workspace.uid) as folder:
+        folder.put(source, name)
+
+
+def _take(workspace: _Workspace, name: str, content: bytes | None, target: Path, most: int) -> int:
+    private.make_folder(target.parent)
+    if content is None:
+        with Folder(workspace.folder, workspace.uid) as folder:
+            return folder.take(name, target, most)
+    if len(content) > most:
+        raise Skipped(f"it is larger than {most // limits.MEGABYTE} MB")
+    try:
+        with open(target, "xb", opener=private.opener) as copy:
+            return copy.write(content)
+    except OSError as error:
+        raise Skipped(f"it cannot be kept ({error.strerror})") from None
 
 
 def _safe(name: str) -> str:
     """Return a file's own name, made harmless as a path."""
-    name = UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1])[:200]
-    return name.lstrip(".") or "file"
+    name = UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).lstrip(".")
+    stem, suffix = os.path.splitext(name)
+    suffix = suffix[:20]
+    stem = stem.encode(errors="replace")[: LONGEST_NAME - len(suffix.encode(errors="replace"))]
+    return stem.decode(errors="ignore") + suffix or "file"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Return `name`, or the next one like it that no other file has: data.csv, data-2.csv ..."""
+    taken = {each.casefold() for each in taken}
+    stem, suffix = os.path.splitext(name)
+    names = (f"{stem}-{number}{suffix}" for number in itertools.count(2))
+    return next(each for each in itertools.chain([name], names) if each.casefold() not in taken)
+
+
+def _shown(name: str) -> str:
+    """Return a name as it can stand in a text."""
+    return name if name.isprintable() and name else repr(name)

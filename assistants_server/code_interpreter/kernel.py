@@ -1,44 +1,32 @@
 """One Jupyter kernel in its sandbox."""
 
 import asyncio
-import base64
 import contextlib
+import json
 import os
-import re
-import shutil
-import signal
-import subprocess
-import tempfile
+import secrets
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty
 
-import psutil
-from jupyter_client import AsyncKernelManager
-from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.connect import write_connection_file
 
-from assistants_server.code_interpreter import limits, sandbox
+from assistants_server.code_interpreter import limits, sandbox, tree
+from assistants_server.code_interpreter.call import Call
+from assistants_server.code_interpreter.channels import Channels
+from assistants_server.code_interpreter.folder import Folder
+from assistants_server.code_interpreter.output import Output
+from assistants_server.code_interpreter.processes import Processes, lifeline
 
 SECONDS_TO_START = 60
-SECONDS_TO_STOP = 2
-MOST_IMAGES = 20
+SECONDS_BETWEEN_TRIES = 0.02
+SECONDS_BETWEEN_LOOKS = 0.25
 MANY_STRAYS = limits.PROCESSES // 4
-ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 WHAT_IS_LEFT = "Variables are gone; files are kept."
-
-
-@dataclass
-class Output:
-    """What one call printed and drew.
-
-    Attributes:
-        text: printed output, the last value, and the end of a traceback, in order.
-        images: PNG files, as bytes.
-    """
-
-    text: str = ""
-    images: list[bytes] = field(default_factory=list)
+TOO_MUCH = (
+    f"Stopped, because a thread may have {limits.FOLDER_BYTES // limits.MEGABYTE} MB of files on the "
+    f"disk, {limits.FOLDER_ENTRIES} of them, in at most {limits.FOLDER_DEPTH} folders within each "
+    "other. Variables are gone, and so are the newest files"
+)
 
 
 class Kernel:
@@ -46,14 +34,15 @@ class Kernel:
 
     Args:
         folder: where its files lie.
+        scratch: where it has its sockets and temporary files; made and removed by the kernel.
+        uid: the user id of its code, if that is another than the server's.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, scratch: Path, uid: int | None) -> None:
         self.last_used = time.monotonic()
-        self._manager: AsyncKernelManager | None = None
-        self._client = None
-        self._connection: Path | None = None
+        self._folder, self._scratch, self._uid = folder, scratch, uid
+        self._processes: Processes | None = None
+        self._channels: Channels | None = None
 
     async def execute(self, code: str) -> Output:
         """Run `code` and return what came of it.
@@ -62,193 +51,102 @@ class Kernel:
         death of the kernel are told in the output, and the next call works again.
         """
         self.last_used = time.monotonic()
-        if self._manager is not None and not await self._manager.is_alive():
+        if self._processes is not None and self._processes.have_ended():
             await self.stop()
-        if self._manager is None:
-            await self._start()
-        request = self._client.execute(code, stop_on_error=False)
+        if self._processes is None:
+            try:
+                await self._start()
+            except (OSError, EOFError, TimeoutError):
+                return Output(notes=["The code was not run: its kernel did not start."])
+        processes = self._processes
+        call = Call(self._channels, processes)
+        watch = asyncio.create_task(self._watch(call))
         try:
-            output = await self._collect(request)
+            reason = await call.run(code)
         except asyncio.CancelledError:
-            await self._abandon(request)
+            if not await call.abandon():
+                await self.stop()
             raise
-        if self._manager is not None and await asyncio.to_thread(self._end_strays) > MANY_STRAYS:
+        finally:
+            watch.cancel()
+        if call.is_to_end or await asyncio.to_thread(self._takes_too_much):
+            await self.stop()
+            removed = await asyncio.to_thread(self._shrink)
+            call.output.note(f"{TOO_MUCH}{_names(removed)}.")
+        elif reason:
+            await self.stop()
+            call.output.note(f"{reason} {WHAT_IS_LEFT}")
+        elif await asyncio.to_thread(processes.end_strays) > MANY_STRAYS:
             # Dead processes count until their parent, the kernel, asks for them.
             await self.stop()
-            output.text += f"\nIt left many processes behind, and was stopped. {WHAT_IS_LEFT}"
+            call.output.note(f"It left many processes behind, and was stopped. {WHAT_IS_LEFT}")
         self.last_used = time.monotonic()
-        return output
+        return call.output
 
     async def stop(self) -> None:
         """End the kernel and every process that it started."""
-        if self._manager is None:
-            return
-        processes = self._processes()
-        manager, self._manager = self._manager, None
-        if self._client is not None:
-            self._client.stop_channels()
-            self._client = None
-        with contextlib.suppress(Exception):
-            await manager.shutdown_kernel(now=True)
-        for process in processes:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        shutil.rmtree(self._connection, ignore_errors=True)
+        processes, self._processes = self._processes, None
+        channels, self._channels = self._channels, None
+        if channels is not None:
+            channels.close()
+        if processes is not None:
+            await asyncio.to_thread(processes.end)
+        await asyncio.to_thread(tree.remove, self._scratch)
 
     async def _start(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._connection = Path(tempfile.mkdtemp(prefix="kernel-"))
-        command = sandbox.command(self.folder, self._connection)
-        spec = KernelSpec(
-            argv=[*command, "-f", "{connection_file}", "--log-level=ERROR"],
-            display_name="code interpreter",
-            language="python",
-        )
-        self._manager = _Manager(
-            connection_file=str(self._connection / "kernel.json"),
-            transport="ipc" if os.name == "posix" else "tcp",
-        )
-        self._manager.spec = spec
-        if os.name == "posix":
-            self._manager.ip = str(self._connection / "socket")
-        environment = sandbox.environment(self.folder)
-        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         try:
-            await self._manager.start_kernel(cwd=str(self.folder), env=environment, **silent)
-            self._client = self._manager.client()
-            self._client.start_channels()
-            await self._client.wait_for_ready(timeout=SECONDS_TO_START)
+            await asyncio.to_thread(tree.remove, self._scratch)  # left by a start that failed
+            connection = self._write_connection()
+            self._channels = Channels(connection)
+            command = sandbox.command(self._folder, self._scratch, self._uid, lifeline())
+            command += ["-f", str(self._scratch / "kernel.json"), "--log-level=ERROR"]
+            self._processes = Processes(command, self._scratch)
+            async with asyncio.timeout(SECONDS_TO_START):
+                while not await self._channels.open():
+                    if self._processes.have_ended():
+                        raise EOFError
+                    await asyncio.sleep(SECONDS_BETWEEN_TRIES)
+                await self._channels.answers()
+            await asyncio.to_thread(self._processes.started)
         except BaseException:
             await self.stop()
             raise
-        self._own = {process.pid for process in self._processes()}
 
-    def _processes(self) -> list[psutil.Process]:
-        """Return the kernel and all below it, and whatever holds its sandbox together."""
-        if self._manager.provisioner is None:
-            return []
-        try:
-            top = psutil.Process(self._manager.provisioner.pid)
-            return [top, *top.children(recursive=True)]
-        except psutil.Error:
-            return []
+    def _write_connection(self) -> dict:
+        file = self._scratch / "kernel.json"
+        local = {"transport": "ipc", "ip": str(self._scratch / "s")} if os.name == "posix" else {}
+        with Folder(self._scratch, self._uid):
+            _, connection = write_connection_file(
+                str(file), key=secrets.token_hex(32).encode(), **local
+            )
+        if self._uid is not None:
+            os.chown(file, self._uid, self._uid)
+        return connection
 
-    def _end_strays(self) -> int:
-        """End the processes that a call has left behind, and return how many there were."""
-        strays = [process for process in self._processes() if process.pid not in self._own]
-        for process in strays:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        return len(strays)
+    async def _watch(self, call: Call) -> None:
+        """End a call that fills the disk, and return then."""
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        while not await asyncio.to_thread(self._takes_too_much):
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        call.is_to_end = True
 
-    async def _interrupt(self) -> None:
-        if os.name != "posix":
-            await self._manager.interrupt_kernel()
-            return
-        for process in self._processes():  # a signal to the group would end the sandbox instead
-            with contextlib.suppress(psutil.Error):
-                if process.pid in self._own and process.name() != "bwrap":
-                    process.send_signal(signal.SIGINT)
+    def _takes_too_much(self) -> bool:
+        processes = self._processes
+        deleted = processes.bytes_of_deleted_files() if processes else 0
+        for path in (self._folder, self._scratch):
+            with contextlib.suppress(FileNotFoundError), Folder(path) as folder:
+                usage = folder.usage()
+                usage.bytes += deleted
+                if usage.is_too_much():
+                    return True
+        return False
 
-    async def _abandon(self, request: str) -> None:
-        """Interrupt a call until it has ended; the first time it may not have begun."""
-        deadline = time.monotonic() + SECONDS_TO_STOP
-        while time.monotonic() < deadline:
-            await self._interrupt()
-            try:
-                while True:
-                    message = await self._client.get_iopub_msg(timeout=0.2)
-                    if message["parent_header"].get("msg_id") == request and _is_idle(message):
-                        return
-            except Empty:
-                continue
-            except Exception:  # the code has meddled with the kernel's own messages
-                break
-        await self.stop()
-
-    async def _collect(self, request: str) -> Output:
-        """Read the messages of one call until the kernel is idle again."""
-        output, seen = Output(), 0
-        deadline = time.monotonic() + limits.WALL_SECONDS
-        notes: list[str] = []
-        while True:
-            try:
-                message = await self._client.get_iopub_msg(timeout=0.5)
-            except Empty:
-                if not await self._manager.is_alive():
-                    await self.stop()
-                    notes.append(f"The process ended. {WHAT_IS_LEFT}")
-                    break
-                message = None
-            except Exception:  # the code has meddled with the kernel's own messages
-                await self.stop()
-                notes.append(f"The kernel broke, and was stopped. {WHAT_IS_LEFT}")
-                break
-            if message is not None and message["parent_header"].get("msg_id") == request:
-                if _is_idle(message):
-                    break
-                seen += len(str(message["content"]))
-                # What the code sends by hand need not be what Jupyter would.
-                with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
-                    _add(output, message)
-            if not notes and (time.monotonic() > deadline or seen > limits.OUTPUT_BYTES):
-                late = time.monotonic() > deadline
-                notes.append(
-                    f"Stopped after {limits.WALL_SECONDS} seconds, which is the limit."
-                    if late
-                    else "Stopped, because it printed too much."
-                )
-                await self._interrupt()
-                deadline = time.monotonic() + SECONDS_TO_STOP
-            elif notes and time.monotonic() > deadline:
-                await self.stop()  # it does not listen
-                notes.append(f"It had to be killed. {WHAT_IS_LEFT}")
-                break
-        output.text = "\n".join(part for part in (_shortened(output.text), *notes) if part)
-        return output
+    def _shrink(self) -> list[str]:
+        with Folder(self._folder, self._uid) as folder:
+            return folder.shrink()
 
 
-class _Manager(AsyncKernelManager):
-    """A manager for a kernel that no kernel spec on the disk describes."""
-
-    spec: KernelSpec
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        return self.spec
-
-
-def _is_idle(message: dict) -> bool:
-    return message["msg_type"] == "status" and message["content"]["execution_state"] == "idle"
-
-
-def _add(output: Output, message: dict) -> None:
-    content = message["content"]
-    match message["msg_type"]:
-        case "stream":
-            if len(output.text) < 2 * limits.OUTPUT_CHARACTERS:
-                output.text += content["text"]
-        case "execute_result" | "display_data":
-            data = content["data"]
-            if "image/png" in data and len(output.images) < MOST_IMAGES:
-                output.images.append(base64.b64decode(data["image/png"]))
-            elif "text/plain" in data:
-                output.text += f"{data['text/plain']}\n"
-        case "error":
-            output.text += _own_frames(content["traceback"])
-
-
-def _own_frames(traceback: list[str]) -> str:
-    """Return a traceback with the frames of the code itself, not those of the libraries below."""
-    blocks = ESCAPES.sub("", "\n".join(traceback)).split("\n\n")
-    own = [block for block in blocks if not block.lstrip().startswith("File ")]
-    lines = [line.rstrip() for block in own for line in block.splitlines()]
-    return "\n".join(line for line in lines if line.strip("-")) + "\n"
-
-
-def _shortened(text: str) -> str:
-    text = ESCAPES.sub("", text).rstrip("\n")
-    if len(text) <= limits.OUTPUT_CHARACTERS:
-        return text
-    half = limits.OUTPUT_CHARACTERS // 2
-    return f"{text[:half]}\n[... output left out ...]\n{text[-half:]}"
+def _names(removed: list[str]) -> str:
+    shown = [json.dumps(name) for name in removed[:10]]
+    more = [f"{len(removed) - 10} more"] if len(removed) > 10 else []
+    return f": {', '.join(shown + more)}" if shown else ""

@@ -1,27 +1,30 @@
 """What stands between a model's code and this machine.
 
-Always: another process in its own folder, a bare environment, and limits (limits.py). Where the
-program ``bwrap`` works: no network, no other processes in sight, and of the disk only the system's
-and Python's folders, read-only.
+Always: another process in its own folder, an environment of its own, and limits (limits.py). Where
+``bwrap`` works there is much more: see bwrap.py.
 """
 
 import itertools
 import json
 import os
-import shutil
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 
-from assistants_server.code_interpreter import limits
+from assistants_server.code_interpreter import bwrap, limits
+from assistants_server.code_interpreter.bwrap import DATA, LAUNCHER
 
-LAUNCHER = Path(__file__).with_name("launcher.py")
-DATA = "/mnt/data"
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/fonts")
-SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/etc/passwd", "/etc/group")
 FIRST_UID, UIDS = 60_000, 5_000
+MARK = "CODE_INTERPRETER_KERNEL"
+NOT_ISOLATED = (
+    "Code that a model writes is not isolated here: it can read your files and use the network. "
+    "On Linux the program bwrap (package bubblewrap) prevents that."
+)
+REFUSED = (
+    "Code that a model writes is not run here: others can reach this server, and nothing would keep "
+    "the code from its files and its network. Install bwrap (package bubblewrap) on the server, let "
+    "it listen on 127.0.0.1 only, or start it with --unsafe-code."
+)
 
 _counter = itertools.count(os.getpid())
 
@@ -30,13 +33,16 @@ _counter = itertools.count(os.getpid())
 class Isolation:
     """Which protections are in force for the code interpreter on this machine."""
 
-    own_process: bool
-    bare_environment: bool
+    own_process_and_folder: bool
     wall_time: bool
+    output_and_disk_space: bool
     cpu_memory_and_file_size: bool
     processes: bool
-    no_network: bool
+    no_process_left: bool
+    keys_hidden: bool
     disk_hidden: bool
+    no_network: bool
+    no_further_namespaces: bool
 
     def __str__(self) -> str:
         names = {True: [], False: []}
@@ -46,93 +52,101 @@ class Isolation:
         return f"in force: {', '.join(names[True])}{missing}"
 
 
-@cache
 def isolation() -> Isolation:
-    """Return which protections are in force. The first call tries ``bwrap`` once."""
+    """Return which protections are in force. The first call tries ``bwrap``."""
     posix = os.name == "posix"
+    way = bwrap.way()
     return Isolation(
-        own_process=True,
-        bare_environment=True,
+        own_process_and_folder=True,
         wall_time=True,
+        output_and_disk_space=True,
         cpu_memory_and_file_size=posix,
         processes=posix and (has_bwrap() or not _is_root()),
-        no_network=has_bwrap(),
+        no_process_left=has_bwrap(),
+        keys_hidden=has_bwrap(),
         disk_hidden=has_bwrap(),
+        no_network=has_bwrap(),
+        no_further_namespaces=way is not None and not way.nested,
     )
 
 
-@cache
 def has_bwrap() -> bool:
     """Return whether ``bwrap`` is installed and allowed to make a sandbox here."""
-    if sys.platform != "linux" or shutil.which("bwrap") is None:
-        return False
-    command = [*_bwrap(Path("/tmp"), Path("/tmp")), sys.executable, "-c", ""]
-    try:
-        return subprocess.run(command, capture_output=True, timeout=10).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+    return bwrap.way() is not None
 
 
-def command(folder: Path, connection: Path) -> list[str]:
-    """Return the command that starts a kernel for `folder`, less ipykernel's own arguments.
+def notice(allowed: bool = True) -> str:
+    """Return what users must know of the isolation, or "" if code is isolated.
+
+    Args:
+        allowed: whether the server runs code without isolation.
+    """
+    if has_bwrap():
+        return ""
+    return NOT_ISOLATED if allowed else REFUSED
+
+
+def new_uid() -> int | None:
+    """Return a user id for the code of a thread, or None where it keeps the server's.
+
+    Limits on processes do not hold for root.
+    """
+    return FIRST_UID + next(_counter) % UIDS if _is_root() and has_bwrap() else None
+
+
+def command(folder: Path, scratch: Path, uid: int | None, lifeline: int | None) -> list[str]:
+    """Return the command that starts a kernel, less ipykernel's own arguments.
 
     Args:
         folder: what the code sees as its own; `DATA` inside the sandbox.
-        connection: the folder of the connection file and its sockets.
+        scratch: the kernel's own folder, with the connection file and its sockets.
+        uid: what `new_uid` gave the thread. Both folders belong to it.
+        lifeline: a descriptor that is at its end when the server is gone.
     """
-    uid = None
-    if _is_root() and has_bwrap():
-        uid = FIRST_UID + next(_counter) % UIDS
+    way = bwrap.way()
     settings = {
         "cpu": limits.CPU_SECONDS,
         "memory": limits.MEMORY_BYTES,
         "file": limits.FILE_BYTES,
-        "processes": limits.PROCESSES if has_bwrap() else limits.PROCESSES + _running_processes(),
-        "uid": uid,
+        "processes": limits.PROCESSES + (0 if way else _running_processes()),
+        "open_files": limits.OPEN_FILES,
+        "folder": DATA if way else str(folder),
+        "lifeline": lifeline,
     }
-    sandbox = _bwrap(folder, connection) if has_bwrap() else []
-    return [*sandbox, sys.executable, str(LAUNCHER), json.dumps(settings)]
+    prefix = bwrap.prefix(way, folder, scratch, uid) if way else []
+    return [*prefix, sys.executable, "-I", "-B", str(LAUNCHER), json.dumps(settings)]
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """Return all the environment that the code gets: nothing of the server's but the path."""
-    home = DATA if has_bwrap() else str(folder)
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+def environment(scratch: Path) -> dict[str, str]:
+    """Return all the environment that the code gets. Nothing of it is the server's."""
+    home = "/tmp" if has_bwrap() else str(scratch)
     return {
-        **kept,
-        "HOME": home,
+        **_system(home),
         "LANG": "C.UTF-8",
-        "MPLCONFIGDIR": "/tmp/matplotlib" if has_bwrap() else f"{home}/.matplotlib",
-        "IPYTHONDIR": "/tmp/ipython" if has_bwrap() else f"{home}/.ipython",
-        "XDG_CACHE_HOME": "/tmp/cache" if has_bwrap() else f"{home}/.cache",
+        "HOME": home,
+        "TMPDIR": home,
+        "IPYTHONDIR": f"{home}/ipython",
+        "MPLCONFIGDIR": f"{home}/matplotlib",
+        "XDG_CACHE_HOME": f"{home}/cache",
         "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        MARK: str(scratch),
     }
 
 
-def _bwrap(folder: Path, connection: Path) -> list[str]:
-    shown = [path for path in SYSTEM if os.path.exists(path)]
-    python = {sys.prefix, sys.base_prefix, os.path.dirname(os.path.realpath(sys.executable))}
-    python = [path for path in sorted(python) if not path.startswith("/usr/")]
-    files = [path for path in SYSTEM_FILES if os.path.exists(path)]
-    arguments = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net"]
-    arguments += ["--unshare-ipc", "--unshare-uts"]
-    if not _is_root():
-        arguments += ["--unshare-user"]
-    arguments += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
-    bound = (*shown, *files, *python, str(LAUNCHER))
-    for parent in _parents(*bound, str(connection)):
-        arguments += ["--perms", "0755", "--dir", parent]  # bwrap would make them 0700
-    for path in bound:
-        arguments += ["--ro-bind", path, path]
-    arguments += ["--bind", str(connection), str(connection)]
-    return [*arguments, "--bind", str(folder), DATA, "--chdir", DATA]
-
-
-def _parents(*paths: str) -> list[str]:
-    found = {str(parent): None for path in paths for parent in reversed(Path(path).parents)}
-    return [parent for parent in found if parent not in ("/", "/tmp")]
+def _system(home: str) -> dict[str, str]:
+    python = os.path.dirname(sys.executable)
+    if os.name == "posix":
+        return {"PATH": f"{python}:/usr/local/bin:/usr/bin:/bin"}
+    root = os.environ.get("SYSTEMROOT", r"C:\Windows")
+    return {
+        "PATH": rf"{python};{root}\System32",
+        "SYSTEMROOT": root,
+        "USERPROFILE": home,
+        "APPDATA": home,
+        "TEMP": home,
+    }
 
 
 def _is_root() -> bool:

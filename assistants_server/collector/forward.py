@@ -1,6 +1,7 @@
 """Passes on to AgentOps what the collector receives, without anyone having to wait for it."""
 
 import asyncio
+import json
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,7 +11,9 @@ import httpx2
 
 SECONDS_PER_REQUEST = 30.0
 PAUSES = (1.0, 2.0, 5.0, 15.0, 60.0)  # seconds before another attempt
-MOST_WAITING = 256  # requests; beyond that the oldest are given up
+MOST_WAITING = 256  # requests; beyond that, or so many bytes, the oldest are given up
+MOST_WAITING_BYTES = 64 * 1024 * 1024
+MOST_ANSWER_BYTES = 64 * 1024
 REFUSED = "{url} did not accept AGENTOPS_API_KEY: {status}"
 
 
@@ -38,7 +41,7 @@ class Forwarder:
     def __init__(self, service: AgentOps) -> None:
         self._service = service
         self._token: str | None = None
-        self._waiting: deque[tuple[str, bytes, dict[str, str]]] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[tuple[str, bytes, dict[str, str]]] = deque()
         self._something = asyncio.Event()
         self._changed = asyncio.Condition()
         self._problem: str | None = None
@@ -73,6 +76,11 @@ class Forwarder:
 
     def _add(self, url: str, body: bytes, headers: dict[str, str]) -> None:
         self._waiting.append((url, body, headers))
+        while (
+            len(self._waiting) > MOST_WAITING
+            or sum(len(waiting) for _, waiting, _ in self._waiting) > MOST_WAITING_BYTES
+        ):
+            self._waiting.popleft()
         self._busy = True
         self._something.set()
 
@@ -117,21 +125,21 @@ class Forwarder:
 
     async def _fetch_token(self, http: httpx2.AsyncClient) -> str:
         url = f"{self._service.api}/v3/auth/token"
-        response = await _post(http, url, json={"api_key": self._service.key})
-        if response.status_code in (400, 401, 403):
-            raise _Trouble(REFUSED.format(url=self._service.api, status=response.status_code))
-        if response.status_code >= 300:
-            raise _Trouble(f"{self._service.api} answered {response.status_code}")
+        status, answer = await _post(http, url, json={"api_key": self._service.key})
+        if status in (400, 401, 403):
+            raise _Trouble(REFUSED.format(url=self._service.api, status=status))
+        if status >= 300:
+            raise _Trouble(f"{self._service.api} answered {status}")
         try:
-            return str(response.json()["token"])
-        except (ValueError, KeyError, TypeError):
+            return str(json.loads(answer)["token"])
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise _Trouble(f"{self._service.api} gave no token") from None
 
     async def _send(
         self, http: httpx2.AsyncClient, url: str, body: bytes, headers: dict[str, str]
     ) -> None:
         authorised = {**headers, "Authorization": f"Bearer {self._token}"}
-        status = (await _post(http, url, content=body, headers=authorised)).status_code
+        status, _ = await _post(http, url, content=body, headers=authorised)
         if status in (401, 403):
             self._token = None  # it may have expired; the next attempt begins with a new one
         if 400 <= status < 500 and status not in (401, 403, 408, 429):
@@ -140,10 +148,20 @@ class Forwarder:
             raise _Trouble(f"{url} answered {status}")
 
 
-async def _post(http: httpx2.AsyncClient, url: str, **content: Any) -> httpx2.Response:
+async def _post(http: httpx2.AsyncClient, url: str, **content: Any) -> tuple[int, bytes]:
+    """Return the status and the answer, or as much of it as may be of use."""
     try:
-        return await http.post(url, **content)
-    except httpx2.TimeoutException:
+        async with (
+            asyncio.timeout(SECONDS_PER_REQUEST),
+            http.stream("POST", url, **content) as response,
+        ):
+            answer = b""
+            async for part in response.aiter_bytes():
+                answer += part
+                if len(answer) > MOST_ANSWER_BYTES:
+                    break
+            return response.status_code, answer
+    except (httpx2.TimeoutException, TimeoutError):
         raise _Trouble(f"no answer from {url} within {SECONDS_PER_REQUEST:.0f} s") from None
     except Exception as error:  # a bad address fails in many ways, and the task must live on
         raise _Trouble(f"{url}: {error or type(error).__name__}") from None

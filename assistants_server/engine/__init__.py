@@ -2,11 +2,14 @@
 
 from assistants_server.engine.check import trouble
 from assistants_server.engine.engine import Engine
+from assistants_server.engine.guard import Guard
 from assistants_server.engine.search import without_contents
 from assistants_server.engine.states import (
     ACTIVE,
     SECONDS_TO_EXPIRE,
+    End,
     active_run,
+    end_run,
     end_step,
     expire_if_due,
 )
@@ -15,9 +18,12 @@ from assistants_server.engine.upstream import Upstream
 __all__ = [
     "ACTIVE",
     "SECONDS_TO_EXPIRE",
+    "End",
     "Engine",
+    "Guard",
     "Upstream",
     "active_run",
+    "end_run",
     "end_step",
     "expire_if_due",
     "trouble",

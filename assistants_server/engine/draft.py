@@ -34,6 +34,12 @@ class Draft:
         """What has been said, for a message that will not be finished."""
         return "\n".join(self._texts.values())
 
+    def writes(self, piece: Piece) -> bool:
+        """Return whether a piece begins a message or a step, which is written at once."""
+        if isinstance(piece, TextPiece):
+            return not self._kinds and not self._records.message_is_open
+        return isinstance(piece, CallBegun)
+
     def add(self, piece: Piece) -> None:
         """Take in a piece."""
         match piece:

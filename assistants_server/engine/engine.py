@@ -1,20 +1,16 @@
 """Keeps the runs that are being executed."""
 
 import asyncio
-
-from openai.types.beta.threads import Run
-from openai.types.beta.threads.run import LastError
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine.execution import Execution
 from assistants_server.engine.feed import Feed
-from assistants_server.engine.states import end_idle
 from assistants_server.engine.upstream import ModelServer, Upstream
+from assistants_server.engine.watchdog import Watchdog
 from assistants_server.file_search import Library
-from assistants_server.store import NotFound, Store
-
-SECONDS_BETWEEN_LOOKS = 0.25
-ORPHANED = "The server that worked on this run ended before the run did. Create the run again."
+from assistants_server.store import Store
 
 
 class Engine:
@@ -23,50 +19,54 @@ class Engine:
     Args:
         store: where runs are read and written.
         upstream: who answers the model turns.
+        unsafe_code: whether code may be run without isolation.
 
     Attributes:
         feed: tells what becomes of the runs that are executed here.
         library: the vector stores.
     """
 
-    def __init__(self, store: Store, upstream: Upstream) -> None:
+    def __init__(self, store: Store, upstream: Upstream, unsafe_code: bool = True) -> None:
         self.feed = Feed()
+        self.library = Library(store)
         self._store = store
         self._model = ModelServer(upstream)
-        self._interpreter = CodeInterpreter(store)
-        self.library = Library(store)
-        self._running: dict[str, tuple[Execution, asyncio.Task]] = {}
-        self._watcher: asyncio.Task | None = None
+        self._interpreter = CodeInterpreter(store, unsafe_code)
+        self._executions: dict[str, Execution] = {}
+        self._expected: set[str] = set()
+        # What other servers left behind: files of vector stores, and kernels and folders.
+        sweeps = [self.library.adopt, self._interpreter.sweep]
+        self._watchdog = Watchdog(store, self.feed, self._here, self.interrupt, sweeps)
 
-    def adopt_orphans(self) -> None:
+    async def open(self) -> None:
         """End the runs that servers which are gone have left behind, and read on where they stopped.
 
-        The runs end as ``failed``.
+        From now on this is done whenever a server is gone.
         """
-        error = LastError(code="server_error", message=ORPHANED)
-        for run_id in self._store.orphans:
-            end_idle(self._store, run_id, "failed", error)
+        await self._watchdog.start()
         self.library.resume()
+
+    @contextmanager
+    def expecting(self, run_id: str) -> Iterator[None]:
+        """Say that a run which is stored will be started, or deleted, in here."""
+        self._expected.add(run_id)
+        try:
+            yield
+        finally:
+            self._expected.discard(run_id)
 
     def start(self, run_id: str) -> None:
         """Begin to execute a queued run, and return at once."""
         execution = Execution(
             self._store, self.feed, self._model, self._interpreter, self.library, run_id
         )
-        task = asyncio.create_task(execution.run(), name=run_id)
-        self._running[run_id] = execution, task
-        task.add_done_callback(self._ended)
-        if self._watcher is None or self._watcher.done():
-            self._watcher = asyncio.create_task(self._watch())
+        self._executions[run_id] = execution
+        execution.task.add_done_callback(self._ended)
 
-    def cancel(self, run_id: str) -> None:
-        """Stop a run that is marked ``cancelling``, if it is executed here."""
-        if run_id in self._running:
-            self._running[run_id][1].cancel()
-
-    def cancel_waiting(self, run_id: str) -> None:
-        """End a run as ``cancelled`` that nobody executes, because it waited for its client."""
-        end_idle(self._store, run_id, "cancelled")
+    def interrupt(self, run_id: str) -> None:
+        """Stop a run that is marked ``cancelling``, has ended or is gone, if it is executed here."""
+        if run_id in self._executions:
+            self._executions[run_id].interrupt()
 
     async def forget(self, thread_id: str) -> None:
         """Let go of what is kept for a thread that has been deleted."""
@@ -74,30 +74,19 @@ class Engine:
 
     async def close(self) -> None:
         """Stop all runs, marking them ``failed``, and close the connections."""
-        for execution, task in list(self._running.values()):
+        await self._watchdog.stop()
+        executions = list(self._executions.values())
+        for execution in executions:
             execution.stopping = True
-            task.cancel()
-        tasks = [task for _, task in self._running.values()]
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._watcher is not None:
-            self._watcher.cancel()
+            execution.interrupt()
+        await asyncio.gather(*(each.task for each in executions), return_exceptions=True)
         await self._interpreter.close()
         await self.library.close()
         await self._model.close()
 
-    def _ended(self, task: asyncio.Task) -> None:
-        execution, _ = self._running.pop(task.get_name())
-        if task.cancelled():
-            execution.never_began()
-        self.feed.end(task.get_name())
+    def _here(self) -> set[str]:
+        return self._executions.keys() | self._expected
 
-    async def _watch(self) -> None:
-        """Notice when another server on the same file cancels a run that is executed here."""
-        while self._running:
-            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-            for run_id in list(self._running):
-                try:
-                    if self._store.get(Run, run_id).status == "cancelling":
-                        self.cancel(run_id)
-                except NotFound:
-                    self.cancel(run_id)
+    def _ended(self, task: asyncio.Task) -> None:
+        self._executions.pop(task.get_name(), None)
+        self.feed.end(task.get_name(), "The server stopped working on this run.")

@@ -4,26 +4,28 @@ import asyncio
 import logging
 import time
 
-from openai.types.beta.threads import RequiredActionFunctionToolCall, Run
-from openai.types.beta.threads.run import LastError, RequiredAction
+from openai.types.beta.threads import MessageContent, RequiredActionFunctionToolCall, Run
+from openai.types.beta.threads.run import RequiredAction
 
 from assistants_server.clock import now
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine import search, tools
 from assistants_server.engine.draft import Draft
 from assistants_server.engine.feed import Feed
-from assistants_server.engine.prompt import PromptTooLong, build_request
+from assistants_server.engine.prompt import ImageTooLarge, PromptTooLong, build_request
 from assistants_server.engine.records import Records
-from assistants_server.engine.states import finish_run
+from assistants_server.engine.states import End, end_run, failed
 from assistants_server.engine.turn import Call, Turn, UpstreamError
 from assistants_server.engine.upstream import ModelServer
 from assistants_server.file_search import Library
-from assistants_server.store import NotFound, Store
+from assistants_server.store import Busy, NotFound, Store, StoreError, Unwritable
 
 log = logging.getLogger(__name__)
 
 MOST_TURNS = 64
 STOPPED = "The server was stopped while it worked on this run. Create the run again."
+SECONDS_BETWEEN_TRIES = 0.25
+SECONDS_TO_STOP = 1.0
 
 
 class Execution:
@@ -51,71 +53,91 @@ class Execution:
         self.records: Records | None = None
         self.draft: Draft | None = None
         self.stopping = False
+        self.task = asyncio.create_task(self._run(), name=run_id)
+        self._began = False
+        self._ending = False
 
-    async def run(self) -> None:
+    def interrupt(self) -> None:
+        """Break off, as ``cancelled``, or as ``failed`` if the server is `stopping`.
+
+        Before it has begun, and while its end is being written, there is nothing to break off.
+        """
+        if self._began and not self._ending:
+            self.task.cancel()
+
+    async def _run(self) -> None:
         """Execute the run. Never raises: whatever happens becomes the run's status."""
+        end = await self._execute()
+        self._ending = True
+        if end is not None:
+            await self._finish(end)
+
+    async def _execute(self) -> End | None:
+        """Return how the run ends, or None if it waits for its client."""
+        self._began = True
         try:
-            run = self._begin()
-            async with asyncio.timeout(run.expires_at - time.time()):
-                await self._loop(run)
+            expires_at = self.store.get(Run, self.run_id).expires_at
+            async with asyncio.timeout(expires_at - time.time()):
+                return await self._loop(await self._begin())
         except asyncio.CancelledError:
-            if self.stopping:
-                self._finish("failed", error=LastError(code="server_error", message=STOPPED))
-            else:
-                self._finish("cancelled")
+            return failed(STOPPED) if self.stopping else End("cancelled")
         except TimeoutError:
-            self._finish("expired")
-        except search.Expired as error:
-            self._finish("failed", error=LastError(code="server_error", message=str(error)))
+            return End("expired")
         except PromptTooLong:
-            self._finish("incomplete", reason="max_prompt_tokens")
+            return End("incomplete", reason="max_prompt_tokens")
         except UpstreamError as error:
-            self._finish("failed", error=LastError(code=error.code, message=str(error)))
-        except NotFound:
-            log.info("deleted while it ran", extra={"fields": {"run": self.run_id}})
+            return failed(str(error), error.code)
+        except NotFound as error:
+            return failed(
+                f"{error} It was deleted, but this run needs it. Take it out of the assistant and "
+                "the thread, or put another in its place; then create the run again."
+            )
+        except (StoreError, search.Expired, ImageTooLarge) as error:
+            return failed(str(error))
         except Exception:
             log.exception("failed", extra={"fields": {"run": self.run_id}})
-            message = "The server had an error; its log says more."
-            self._finish("failed", error=LastError(code="server_error", message=message))
+            return failed("The server had an error; its log says more.")
 
-    def never_began(self) -> None:
-        """Write the end of a run that was stopped before its task got a turn."""
-        self._finish("cancelled")
-
-    def _begin(self) -> Run:
-        with self.store.change(Run, self.run_id) as run:
-            if run.status == "cancelling":
-                raise asyncio.CancelledError
-            run.status = "in_progress"
-            run.started_at = run.started_at or now()
+    async def _begin(self) -> Run:
+        if self.stopping:
+            raise asyncio.CancelledError
+        async with self.store.writing():
+            with self.store.change(Run, self.run_id) as run:
+                if run.status != "queued":  # cancelled, or ended, before it had begun
+                    raise asyncio.CancelledError
+                run.status = "in_progress"
+                run.started_at = run.started_at or now()
         self.records = Records(self.store, run, self.feed)
         self.feed.tell(run.id, "thread.run.in_progress", run)
         return run
 
-    async def _loop(self, run: Run) -> None:
+    async def _loop(self, run: Run) -> End | None:
         for _ in range(MOST_TURNS):
             turn = await self._turn(run)
             if not turn.calls:
-                self._finish(*_end(turn))
-                return
+                cut = "max_completion_tokens" if turn.cut_short else None
+                return End("incomplete", reason=cut) if cut else End("completed")
             waiting = await self._call_tools(run, turn)
             if waiting:
-                self._require_action(waiting)
-                return
+                await self._require_action(waiting)
+                return None
         raise UpstreamError(f"The model called tools {MOST_TURNS} times without an answer.")
 
     async def _turn(self, run: Run) -> Turn:
         """Let the model speak once; its message, if it writes one, is closed at the end."""
         written = self.interpreter.written(run.thread_id)
         self.draft = Draft(self.records, run, written)
-        async for piece in self.model.turn(build_request(self.store, run)):
+        async for piece in self.model.turn(await build_request(self.store, run)):
             if isinstance(piece, Turn):
                 turn = piece
+            elif self.draft.writes(piece):
+                async with self.store.writing():
+                    self.draft.add(piece)
             else:
                 self.draft.add(piece)
         if not turn.blocks and not turn.calls:
             raise UpstreamError("The model answered with nothing at all.")
-        with self.store.transaction():
+        async with self.store.writing():
             self.draft.finish(turn)
         return turn
 
@@ -123,23 +145,25 @@ class Execution:
         """Carry out what can be done here; return the calls that the client must carry out."""
         waiting = []
         for call in turn.calls:
+            await self.store.writable()  # the tools write too
             if tools.is_code(call, run):
                 recorded = await tools.run_code(self.interpreter, self.store, run, call)
-                self.records.change_call(recorded)
             elif tools.is_search(call, run):
                 recorded = await search.run_search(self.library, self.store, run, call)
-                self.records.change_call(recorded)
             elif tools.is_for_the_client(call, run):
                 waiting.append(call)
+                continue
             else:
                 recorded = tools.as_recorded(call, run)
                 recorded["function"]["output"] = tools.unknown(call, run)
+            async with self.store.writing():
                 self.records.change_call(recorded)
         if not waiting:
-            self.records.close_step("completed")
+            async with self.store.writing():
+                self.records.close_step("completed")
         return waiting
 
-    def _require_action(self, waiting: list[Call]) -> None:
+    async def _require_action(self, waiting: list[Call]) -> None:
         calls = [
             RequiredActionFunctionToolCall(
                 id=call.id,
@@ -148,32 +172,41 @@ class Execution:
             )
             for call in waiting
         ]
-        with self.store.change(Run, self.run_id) as run:
-            if run.status == "cancelling":
-                raise asyncio.CancelledError
-            run.status = "requires_action"
-            run.required_action = RequiredAction(
-                type="submit_tool_outputs", submit_tool_outputs={"tool_calls": calls}
-            )
-            self.store.release(self.run_id)
+        async with self.store.writing():
+            with self.store.change(Run, self.run_id) as run:
+                if run.status != "in_progress":
+                    raise asyncio.CancelledError
+                run.status = "requires_action"
+                run.required_action = RequiredAction(
+                    type="submit_tool_outputs", submit_tool_outputs={"tool_calls": calls}
+                )
+                self.store.release(run)
         self.feed.tell(run.id, "thread.run.requires_action", run)
 
-    def _finish(
-        self, status: str, reason: str | None = None, *, error: LastError | None = None
-    ) -> None:
-        """Write the end of the run, and of its open step and message, in one transaction."""
-        try:
-            with self.store.transaction():
-                if self.records is not None:
-                    text = self.draft.text if self.draft else ""
-                    self.records.close_all(status, text, error and error.message)
-                run = finish_run(self.store, self.run_id, status, error=error, reason=reason)
-            self.feed.tell(self.run_id, f"thread.run.{status}", run)
-            fields = {"run": self.run_id, "status": status, "error": error and error.code}
-            log.info("run", extra={"fields": fields})
-        except NotFound:
-            log.info("deleted while it ran", extra={"fields": {"run": self.run_id}})
+    async def _finish(self, end: End) -> None:
+        """Write the end of the run, and of its open step and message, as soon as that is possible."""
+        fields = {"run": self.run_id, "status": end.status, "error": end.error and end.error.code}
+        while True:
+            try:
+                async with self.store.writing(SECONDS_TO_STOP):
+                    ended = end_run(self.store, self.run_id, end, self._written())
+                ended.tell(self.feed)
+                log.info("run", extra={"fields": fields})
+                return
+            except (Busy, Unwritable) as error:
+                log.warning("not written", extra={"fields": {**fields, "reason": str(error)}})
+                if self.stopping:  # the next server will
+                    return
+            except NotFound:
+                log.info("deleted while it ran", extra={"fields": fields})
+                self.feed.end(self.run_id, f"Run {self.run_id} was deleted while it ran.")
+                return
+            except StoreError as error:  # the watchdog will try
+                log.error("not written", extra={"fields": {**fields, "reason": str(error)}})
+                self.feed.end(self.run_id, str(error))
+                return
+            await asyncio.sleep(SECONDS_BETWEEN_TRIES)
 
-
-def _end(turn: Turn) -> tuple[str, str | None]:
-    return ("incomplete", "max_completion_tokens") if turn.cut_short else ("completed", None)
+    def _written(self) -> list[MessageContent]:
+        text = self.draft.text if self.draft else ""
+        return self.records.unfinished(text) if self.records and text else []

@@ -1,6 +1,7 @@
 """Tells those who stream a run what becomes of it, as it happens."""
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +9,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-LAST = {
+ERROR = "error"
+LAST = {ERROR} | {
     f"thread.run.{status}"
     for status in ("completed", "failed", "cancelled", "expired", "incomplete", "requires_action")
 }
@@ -37,11 +39,11 @@ class Subscription:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[str, str] | Delta | None] = deque()
+        self._waiting: deque[tuple[str, str] | Delta] = deque()
         self._some = asyncio.Event()
 
-    def push(self, item: tuple[str, str] | Delta | None) -> None:
-        """Add an event; None ends the stream."""
+    def push(self, item: tuple[str, str] | Delta) -> None:
+        """Add an event."""
         last = self._waiting[-1] if len(self._waiting) > MOST_WAITING else None
         if isinstance(item, Delta) and isinstance(last, Delta) and last.key == item.key:
             last.text += item.text
@@ -58,8 +60,6 @@ class Subscription:
                 self._some.clear()
                 await self._some.wait()
             item = self._waiting.popleft()
-            if item is None:
-                return
             if isinstance(item, Delta):
                 yield item.event, _json(item.build(item.text))
                 continue
@@ -96,12 +96,13 @@ class Feed:
         if run_id in self._readers and delta.text:
             self._push(run_id, delta)
 
-    def end(self, run_id: str) -> None:
-        """End the streams of a run, of which nothing more will be told."""
+    def end(self, run_id: str, why: str) -> None:
+        """End the streams of a run that have not been told of its end, with an error."""
         if run_id in self._readers:
-            self._push(run_id, None)
+            error = {"message": why, "type": "server_error", "param": None, "code": None}
+            self._push(run_id, (ERROR, json.dumps({"error": error})))
 
-    def _push(self, run_id: str, item: tuple[str, str] | Delta | None) -> None:
+    def _push(self, run_id: str, item: tuple[str, str] | Delta) -> None:
         for reader in self._readers[run_id]:
             reader.push(item)
 

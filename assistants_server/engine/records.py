@@ -160,14 +160,12 @@ class Records:
         told = {"index": place, "type": kind, kind: inside}
         self._tell(deltas.STEP, deltas.of_call(self._step_id, told))
 
-    def close_step(
-        self, status: str, usage: dict[str, int] | None = None, error: str | None = None
-    ) -> None:
+    def close_step(self, status: str, usage: dict[str, int] | None = None) -> None:
         """End the open step, if there is one."""
         if self._step_id is None:
             return
         with self._store.change(RunStep, self._step_id) as step:
-            end_step(step, status, error)
+            end_step(step, status)
             step.usage = Usage(**usage) if usage else step.usage
         self._tell(f"thread.run.step.{status}", search.without_contents(step))
         self._step_id = None
@@ -177,11 +175,9 @@ class Records:
         with self._store.change(RunStep, self._step_id) as step:
             step.usage = Usage(**usage)
 
-    def close_all(self, status: str, text: str, error: str | None) -> None:
-        """End whatever is open, because the run ends as `status`; `text` is what was written."""
-        if self._message_id is not None:
-            self.close_message([text_block(text)], status)
-        self.close_step("completed" if status == "incomplete" else status, error=error)
+    def unfinished(self, text: str) -> list[MessageContent]:
+        """Return the content of a message that is cut off after `text`."""
+        return [*self._unshown_figures(), text_block(text)]
 
     def _open_step(self, details: dict[str, Any]) -> None:
         step = RunStep.model_validate(

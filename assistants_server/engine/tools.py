@@ -128,19 +128,19 @@ async def run_code(
     if problem:
         outputs.append({"type": "logs", "logs": problem})
         return recorded
-    result = await interpreter.run(run.thread_id, code, files_for(store, run))
+    result = await interpreter.run(run.thread_id, code, await files_for(store, run))
     if result.logs:
         outputs.append({"type": "logs", "logs": result.logs})
     outputs += [{"type": "image", "image": {"file_id": image}} for image in result.images]
     return recorded
 
 
-def file_names(store: Store, run: Run) -> list[str]:
+async def file_names(store: Store, run: Run) -> list[str]:
     """Return the names of the files that the run's code may read; none if it can run no code."""
     if not any(tool.type == "code_interpreter" for tool in run.tools):
         return []
     names = []
-    for file_id in files_for(store, run):
+    for file_id in await files_for(store, run):
         with suppress(NotFound):  # deleted since
             names.append(store.get(FileObject, file_id).filename)
     return names
@@ -154,17 +154,19 @@ def resources_of(store: Store, run: Run) -> Iterator[Any]:
                 yield resources
 
 
-def files_for(store: Store, run: Run) -> list[str]:
+async def files_for(store: Store, run: Run) -> list[str]:
     """Return the ids of the files that the run's code may read, without repeats."""
     files: dict[str, None] = {}
     for resources in resources_of(store, run):
         if resources.code_interpreter:
             files |= dict.fromkeys(resources.code_interpreter.file_ids or ())
-    for message in store.all(Message, run.thread_id):
-        for attachment in message.attachments or ():
-            if any(tool.type == "code_interpreter" for tool in attachment.tools or ()):
-                files[attachment.file_id] = None
-    return list(files)
+    attached = [
+        attachment.file_id
+        async for message in store.newest_first(Message, run.thread_id)
+        for attachment in message.attachments or ()
+        if any(tool.type == "code_interpreter" for tool in attachment.tools or ())
+    ]
+    return list(files | dict.fromkeys(reversed(attached)))
 
 
 def _code(call: Call) -> tuple[str, str]:

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 from openai.types.beta.threads import MessageContent, RefusalContentBlock, Text, TextContentBlock
 
+LONGEST_REASON = 2000  # what an upstream says of its trouble may be of any length
+
 
 class UpstreamError(Exception):
     """The upstream gave no answer. `code` is one of the three that a run's last_error knows."""
 
     def __init__(self, message: str, code: str = "server_error") -> None:
-        super().__init__(message)
+        super().__init__(message[:LONGEST_REASON])
         self.code = code
 
 
@@ -91,6 +93,7 @@ class TurnReader:
         """
         if not isinstance(event, dict):
             return None
+        event = _sound(event)
         item_id = str(event.get("item_id", ""))
         match event.get("type"):
             case "response.output_text.delta" | "response.refusal.delta" as kind:
@@ -106,8 +109,8 @@ class TurnReader:
                 response = event.get("response")
                 self._response = response if isinstance(response, dict) else {}
             case "response.failed":
-                response = event.get("response") or {}
-                raise _failure(response.get("error") or {})
+                response = event.get("response")
+                raise _failure(response.get("error") if isinstance(response, dict) else None)
             case "error":
                 raise _failure(event.get("error") or event)
         return None
@@ -177,6 +180,19 @@ class TurnReader:
         )
 
 
+def sound(text: str) -> str:
+    """Return a text with a ``?`` for each half of a character: JSON can say one, UTF-8 cannot."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _sound(value: Any) -> Any:
+    if isinstance(value, str):
+        return sound(value)
+    if isinstance(value, dict):
+        return {sound(key): _sound(each) for key, each in value.items()}
+    return [_sound(each) for each in value] if isinstance(value, list) else value
+
+
 def text_block(text: str) -> TextContentBlock:
     """Return a message's text as the Assistants API writes it."""
     return TextContentBlock(type="text", text=Text(value=text, annotations=[]))
@@ -201,7 +217,8 @@ def _usage(usage: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def _failure(error: dict[str, Any]) -> UpstreamError:
-    code = error.get("code")
-    message = error.get("message") or "The model's server gave no reason."
-    return UpstreamError(message, code if code == "rate_limit_exceeded" else "server_error")
+def _failure(error: Any) -> UpstreamError:
+    told = error if isinstance(error, dict) else {"message": error}
+    message = str(told.get("message") or "The model's server gave no reason.")
+    limited = told.get("code") == "rate_limit_exceeded"
+    return UpstreamError(message, "rate_limit_exceeded" if limited else "server_error")

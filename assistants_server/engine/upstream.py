@@ -8,14 +8,16 @@ from typing import Any
 
 import httpx2
 import openai
-from openai import AsyncOpenAI, AsyncStream
+from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 
+from assistants_server.engine.guard import Guard
 from assistants_server.engine.turn import Piece, Turn, TurnReader, UpstreamError
 
 OPENAI = "https://api.openai.com/v1"
 # Not every server knows these fields; one that refuses them by name is asked again without.
 DISPENSABLE = ("include", "store", "parallel_tool_calls")
 NOT_ALLOWED, NOT_FOUND, TOO_MANY = (401, 403), 404, 429
+MOST_QUOTED = 1000  # characters of its own words, before what we advise
 
 
 @dataclass(frozen=True)
@@ -41,20 +43,25 @@ class Upstream:
         """The address without a password that may be in it."""
         return re.sub(r"//[^/@]*@", "//", self.base_url)
 
-    def without_key(self, text: str) -> str:
-        """Return a text with the key taken out: some servers repeat it in their errors."""
-        return text.replace(self.api_key, "(the key)") if self.api_key else text
-
 
 class ModelServer:
     """A connection to an upstream.
 
-    What the upstream has refused to know is remembered, and not sent again.
+    What the upstream has refused to know is remembered, and not sent again. A redirect is not
+    followed: prompts and the key go to the address that was chosen. Whatever comes back has the
+    key taken out before it is read.
     """
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._client = AsyncOpenAI(base_url=upstream.base_url, api_key=upstream.api_key)
+        guard = Guard(upstream.api_key, bounded=True)
+        self._client = AsyncOpenAI(
+            base_url=upstream.base_url,
+            api_key=upstream.api_key,
+            http_client=DefaultAsyncHttpxClient(
+                follow_redirects=False, event_hooks={"response": [guard]}
+            ),
+        )
         self._refused: set[str] = set()
 
     async def turn(self, request: dict[str, Any]) -> AsyncIterator[Piece | Turn]:
@@ -71,8 +78,6 @@ class ModelServer:
                     if piece := reader.read(event):
                         yield piece
             turn = reader.turn()
-        except UpstreamError as error:
-            raise UpstreamError(self._upstream.without_key(str(error)), error.code) from None
         except openai.APIStatusError as error:
             raise self._status_error(error, request) from None
         except openai.APITimeoutError:
@@ -87,8 +92,7 @@ class ModelServer:
                 f"{self._who} broke off in the middle of its answer ({type(error).__name__})."
             ) from None
         except openai.APIError as error:
-            said = self._upstream.without_key(error.message)
-            raise UpstreamError(f"{self._who} could not be read: {said}") from None
+            raise UpstreamError(f"{self._who} could not be read: {error.message}") from None
         except ValueError:
             raise UpstreamError(f"{self._who} sent an event that is not JSON.") from None
         yield turn
@@ -122,8 +126,13 @@ class ModelServer:
     def _status_error(self, error: openai.APIStatusError, request: dict[str, Any]) -> UpstreamError:
         status = error.status_code
         body = error.body if isinstance(error.body, dict) else {}
-        said = self._upstream.without_key(str(body.get("message") or "it gave no reason"))
+        said = str(body.get("message") or "it gave no reason")[:MOST_QUOTED]
         answered = f"{self._who} answered {status}: {said.rstrip('.')}."
+        if 300 <= status < 400:
+            return UpstreamError(
+                f"{self._who} answers with a redirect ({status}), and the key goes nowhere else. "
+                "Set OPENAI_BASE_URL to the address that it redirects to, if you trust that."
+            )
         if status in NOT_ALLOWED:
             return UpstreamError(f"{answered} Look at OPENAI_API_KEY.")
         if status == NOT_FOUND:

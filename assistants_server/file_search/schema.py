@@ -1,9 +1,9 @@
 """Opens the file of an index, and brings one that an earlier version made up to date."""
 
-import os
 import sqlite3
 from pathlib import Path
 
+from assistants_server import private
 from assistants_server.file_search import rows
 
 VERSION = 1
@@ -53,8 +53,7 @@ def open_index(path: Path) -> sqlite3.Connection:
         sqlite3.OperationalError: another process holds the file just now; try again.
         sqlite3.DatabaseError: the file is no index, or it is damaged.
     """
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    private.make_database(path)
     connection = sqlite3.connect(
         path, timeout=SECONDS_FOR_A_LOCK, isolation_level=None, check_same_thread=False
     )

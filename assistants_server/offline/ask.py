@@ -1,22 +1,88 @@
 """Asks the tutor, without holding up the server."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from assistants_server.api.errors import ApiError
-from assistants_server.tutor import Conversation, Reply, answer
+from assistants_server.offline.lane import Busy, Closed, Lane
+from assistants_server.offline.tutor_process import NotStarted
+from assistants_server.tutor import Conversation, Reply, limits
+from assistants_server.tutor.phrasing import decline
+from assistants_server.tutor.refusals import TOO_HARD
 
-# One thread: SymPy's caches are shared, and a second would only compete for the interpreter.
-_tutor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tutor")
+
+class Tutors:
+    """Two tutors: one for every question, and one for those that turn out to take long.
+
+    So a hard question holds up the easy ones of others for a fraction of a second.
+    """
+
+    def __init__(self) -> None:
+        self.quick = Lane(
+            "tutor", limits.QUICK_CALLS, limits.QUICK_SECONDS, limits.QUICK_WAITING, ahead=True
+        )
+        self.patient = Lane(
+            "patient tutor", limits.CALLS, limits.SECONDS, limits.WAITING, ahead=False
+        )
+
+    async def ask(self, conversation: Conversation) -> Reply:
+        """Return the reply."""
+        reply = await self.quick.ask(conversation) or await self.patient.ask(conversation)
+        return reply or decline(conversation, TOO_HARD)
+
+    def close(self) -> None:
+        """End both."""
+        self.quick.close()
+        self.patient.close()
+
+
+_lock = threading.Lock()
+_servers = 0
+_tutors: Tutors | None = None
+
+
+@asynccontextmanager
+async def tutors() -> AsyncIterator[None]:
+    """Have tutors at work: the same for all servers of a program, until the last of them stops."""
+    global _servers, _tutors
+    with _lock:
+        _servers += 1
+        _tutors = _tutors or Tutors()
+    try:
+        yield
+    finally:
+        with _lock:
+            _servers -= 1
+            ended, _tutors = (None, _tutors) if _servers else (_tutors, None)
+        if ended:
+            ended.close()
 
 
 async def ask(conversation: Conversation) -> Reply:
     """Return the tutor's reply.
 
     Raises:
-        ApiError: 503, the program around the server is ending, and has ended the tutor's thread.
+        ApiError: 429, too many questions wait; 503, the tutor does not start, or the server is
+            stopping.
     """
     try:
-        return await asyncio.get_running_loop().run_in_executor(_tutor, answer, conversation)
-    except RuntimeError:
+        if _tutors is None:
+            raise Closed
+        return await _tutors.ask(conversation)
+    except Busy:
+        raise ApiError(
+            429,
+            "Too many questions wait for the offline tutor. Ask again in a minute.",
+            type="requests",
+            code="rate_limit_exceeded",
+        ) from None
+    except NotStarted:
+        raise ApiError(
+            503,
+            "The offline tutor's process does not start. Is SymPy installed? "
+            "Run `python -m pip install -r requirements.txt`.",
+            type="server_error",
+        ) from None
+    except (Closed, RuntimeError):
         raise ApiError(503, "The server is stopping.", type="server_error") from None

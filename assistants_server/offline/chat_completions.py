@@ -1,23 +1,25 @@
 """``POST /v1/chat/completions``, whole or as a stream, answered by the same tutor."""
 
 from collections.abc import Iterator
-from typing import Literal, get_type_hints
+from typing import Annotated, Literal, get_type_hints
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from assistants_server import tokens
+from assistants_server.api import fields
+from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.offline.ask import ask
 from assistants_server.offline.said import Said, conversation, refuse
 from assistants_server.store import new_id
 from assistants_server.tutor import Reply
 
-router = APIRouter()
+router = APIRouter(route_class=StrictRoute)
 
 
 KNOWN = {"stream", *get_type_hints(CompletionCreateParamsBase)}
@@ -27,14 +29,17 @@ UNSUPPORTED = {"audio", "functions", "logprobs", "response_format", "tools"}
 class CreateChatCompletion(BaseModel):
     """What the tutor reads of a request; the rest of OpenAI's parameters change nothing for it."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", strict=True)
 
-    model: str
-    messages: list[Said]
+    model: Annotated[str, Field(min_length=1)]
+    messages: Annotated[list[Said], Field(min_length=1)]
     n: Literal[1] | None = None
     stream: bool | None = None
-    max_completion_tokens: int | None = None
-    max_tokens: int | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    temperature: fields.Temperature | None = None
+    top_p: fields.TopP | None = None
+    metadata: fields.Metadata | None = None
 
 
 @router.post("/chat/completions", response_model=None)

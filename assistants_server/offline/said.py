@@ -1,17 +1,37 @@
 """What Responses and Chat Completions have in common: messages, and parameters we do not read."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Discriminator, Field, Tag
 
 from assistants_server.api.errors import ApiError
+from assistants_server.api.fields import FunctionName
 from assistants_server.tutor import Conversation, ToolCall, Turn
 
 
-class Part(BaseModel):
-    type: str
-    text: str | None = None
+class TextPart(BaseModel):
+    type: Literal["input_text", "output_text", "text"]
+    text: str
+
+
+class RefusalPart(BaseModel):
+    type: Literal["refusal"]
+    refusal: str
+
+    @property
+    def text(self) -> str:
+        return self.refusal
+
+
+class ImagePart(BaseModel):
+    """A picture. The tutor cannot see, and says nothing of it."""
+
+    type: Literal["input_image", "image_url"]
+    text: Literal[""] = ""
+
+
+Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type")]
 
 
 class Said(BaseModel):
@@ -24,15 +44,18 @@ class Said(BaseModel):
     def text(self) -> str:
         if isinstance(self.content, str):
             return self.content
-        return "\n".join(part.text for part in self.content if part.text is not None)
+        return "\n".join(part.text for part in self.content if part.text)
+
+
+CallId = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class Called(BaseModel):
     """A function call that the tutor made."""
 
     type: Literal["function_call"]
-    call_id: str
-    name: str
+    call_id: CallId
+    name: FunctionName
     arguments: str
 
     def text(self) -> str:
@@ -43,18 +66,55 @@ class CalledOutput(BaseModel):
     """What came of a function call."""
 
     type: Literal["function_call_output"]
-    call_id: str
+    call_id: CallId
     output: str
 
     def text(self) -> str:
         return self.output
 
 
-Item = Said | Called | CalledOutput
+def _kind(item: Any) -> str:
+    return item.get("type", "message") if isinstance(item, dict) else "message"
+
+
+Item = Annotated[
+    Annotated[Said, Tag("message")]
+    | Annotated[Called, Tag("function_call")]
+    | Annotated[CalledOutput, Tag("function_call_output")],
+    Discriminator(_kind),
+]
+
+
+def check_calls(items: list[Said | Called | CalledOutput]) -> None:
+    """Refuse calls that share an id, or that do not have one output each, after them.
+
+    Raises:
+        ApiError: 400, naming the call.
+    """
+    called: set[str] = set()
+    waiting: set[str] = set()
+    for item in items:
+        if isinstance(item, Called):
+            if item.call_id in called:
+                raise _wrong_call(f"two function calls have the call_id '{item.call_id}'")
+            called.add(item.call_id)
+            waiting.add(item.call_id)
+        elif isinstance(item, CalledOutput):
+            if item.call_id not in called:
+                raise _wrong_call(f"there is no function call with the call_id '{item.call_id}'")
+            if item.call_id not in waiting:
+                raise _wrong_call(f"two outputs have the call_id '{item.call_id}'")
+            waiting.remove(item.call_id)
+    if waiting:
+        raise _wrong_call(f"there is no output for the function call '{min(waiting)}'")
+
+
+def _wrong_call(reason: str) -> ApiError:
+    return ApiError(400, f"Invalid 'input': {reason}.", param="input", code="invalid_value")
 
 
 def conversation(
-    items: list[Item],
+    items: list[Said | Called | CalledOutput],
     instructions: str | None = None,
     format: dict | None = None,
     tools: Iterable[dict] = (),

@@ -1,8 +1,27 @@
 """Where everything is kept: one SQLite file, and a folder for uploaded contents."""
 
-from assistants_server.store.errors import NotFound, StoreError
+from assistants_server.store.errors import (
+    Busy,
+    NotFound,
+    StoreError,
+    Unreadable,
+    Unstorable,
+    Unwritable,
+)
 from assistants_server.store.ids import new_id
 from assistants_server.store.reasoning import Reasoning
-from assistants_server.store.store import Page, Store
+from assistants_server.store.store import Page, Row, Store
 
-__all__ = ["NotFound", "Page", "Reasoning", "Store", "StoreError", "new_id"]
+__all__ = [
+    "Busy",
+    "NotFound",
+    "Page",
+    "Reasoning",
+    "Row",
+    "Store",
+    "StoreError",
+    "Unreadable",
+    "Unstorable",
+    "Unwritable",
+    "new_id",
+]

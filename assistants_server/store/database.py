@@ -3,24 +3,37 @@
 import sqlite3
 from pathlib import Path
 
+from assistants_server import private
 from assistants_server.store.errors import StoreError
 
 APPLICATION_ID = 0x41435342  # "ACSB"
-SCHEMA_VERSION = 1
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
-SCHEMA = """
-CREATE TABLE objects (
-    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
-    id     TEXT NOT NULL UNIQUE,
-    kind   TEXT NOT NULL,
-    parent TEXT,
-    owner  TEXT,
-    body   TEXT NOT NULL
-);
-CREATE INDEX objects_by_parent ON objects (kind, parent, seq);
-CREATE INDEX runs_by_owner ON objects (owner) WHERE owner IS NOT NULL;
-"""
+# What each version added to the one before it. A file of any of them is brought up to date in place.
+# `owner` is the server that works on a run, `due` when an active run expires.
+STEPS = (
+    """
+    CREATE TABLE objects (
+        seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+        id     TEXT NOT NULL UNIQUE,
+        kind   TEXT NOT NULL,
+        parent TEXT,
+        owner  TEXT,
+        body   TEXT NOT NULL
+    );
+    CREATE INDEX objects_by_parent ON objects (kind, parent, seq);
+    CREATE INDEX runs_by_owner ON objects (owner) WHERE owner IS NOT NULL;
+    """,
+    """
+    ALTER TABLE objects ADD COLUMN due INTEGER;
+    CREATE INDEX runs_by_due ON objects (due) WHERE due IS NOT NULL;
+    UPDATE objects SET due = json_extract(body, '$.expires_at')
+        WHERE kind = 'run' AND CASE WHEN json_valid(body) THEN json_extract(body, '$.status')
+        IN ('queued', 'in_progress', 'requires_action', 'cancelling') END;
+    """,
+)
+SCHEMA_VERSION = len(STEPS)
+SECONDS_TO_OPEN = 10
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -31,10 +44,10 @@ def open_database(path: Path) -> sqlite3.Connection:
             It is left as it was.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         _refuse_foreign(path)
+        private.make_database(path)
         connection = sqlite3.connect(
-            path, timeout=10, isolation_level=None, check_same_thread=False
+            path, timeout=SECONDS_TO_OPEN, isolation_level=None, check_same_thread=False
         )
         try:
             _prepare(connection)
@@ -71,9 +84,11 @@ def _refuse_foreign(path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")  # two processes may create the file at once
-    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-        for statement in SCHEMA.split(";"):
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    for step in STEPS[version:]:
+        for statement in step.split(";"):
             connection.execute(statement)
+    if version < SCHEMA_VERSION:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")

@@ -6,7 +6,7 @@ import sympy
 from sympy import Expr
 
 from assistants_server.tutor.lesson import Lesson, Step
-from assistants_server.tutor.reading import Formula, formulas
+from assistants_server.tutor.reading import Formula, formulas, whole
 from assistants_server.tutor.writing import show
 
 MAX_TO_FACTOR = 10**30
@@ -34,7 +34,7 @@ def answer(text: str) -> Lesson | None:
             found = [formula for formula in formulas(text) if len(formula.sides) == 1]
             number = re.search(r"\b\d[\d,]*\b", text)
             if verb == "factor" and number and not any(formula.symbols for formula in found):
-                return _prime_factors(int(number[0].replace(",", "")))
+                return _prime_factors(number[0].replace(",", ""))
             if found:
                 return _rewritten(found[0], rewrite(found[0].sides[0]), verb, how)
     return None
@@ -49,9 +49,10 @@ def _rewritten(formula: Formula, result: Expr, verb: str, how: str) -> Lesson:
     )
 
 
-def _prime_factors(number: int) -> Lesson:
+def _prime_factors(written: str) -> Lesson:
+    number = whole(written, MAX_TO_FACTOR + 1)
     if number > MAX_TO_FACTOR:
-        return Lesson(f"{number} is too large for me to factor; I stop at 30 digits")
+        return Lesson(f"{written} is too large for me to factor; I stop at 30 digits")
     if number < 2 or sympy.isprime(number):
         kind = "prime" if number > 1 else "not a product of primes"
         return Lesson(f"{number} is {kind}", value=str(number))

@@ -2,6 +2,9 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
+
+from sympy.core.cache import clear_cache
 
 from assistants_server.tutor import (
     algebra,
@@ -17,9 +20,18 @@ from assistants_server.tutor import (
     quiz,
     topics,
 )
-from assistants_server.tutor.budget import TooHard, within_budget
+from assistants_server.tutor.budget import OVERTAXED, OutOfCalls, within_budget
 from assistants_server.tutor.conversation import Conversation, ToolCall
 from assistants_server.tutor.lesson import Lesson
+from assistants_server.tutor.limits import CALLS
+from assistants_server.tutor.phrasing import decline, phrase
+from assistants_server.tutor.refusals import (
+    FAILED,
+    NEEDS_CODE,
+    NOT_UNDERSTOOD,
+    TOO_HARD,
+    TOO_LONG,
+)
 from assistants_server.tutor.reply import Reply
 from assistants_server.tutor.structured import as_json
 
@@ -35,34 +47,32 @@ SKILLS: tuple[Callable[[str], Lesson | None], ...] = (
 )
 
 TOOL_SKILLS = (quiz, coding)
-OVERTAXED = (TooHard, RecursionError, OverflowError, MemoryError)
-
-NOT_UNDERSTOOD = Lesson(
-    "I am the offline tutor, a script and not a language model, and I did not understand that",
-    more="I can solve equations and systems, differentiate, integrate and take limits, calculate, "
-    "simplify, factor and expand, count, and explain topics such as linear algebra, derivatives "
-    "or probability. To talk to a real model instead, put an OPENAI_API_KEY into the file .env "
-    "and connect again.",
-)
-NEEDS_CODE = Lesson(
-    "I would write a few lines of code for that, but this assistant has no code interpreter",
-    more="Give it the tool code_interpreter, and ask again.",
-)
-TOO_HARD = Lesson(
-    "That is more than the offline tutor will work on",
-    more="It stops after a fixed number of operations. A smaller problem of the same kind works.",
-)
 
 
-def answer(conversation: Conversation) -> Reply:
+def answer(conversation: Conversation, most_calls: int = CALLS) -> Reply:
     """Return what the tutor says next.
 
     The same conversation always gets the same reply. Never raises for anything a user can write.
+
+    Args:
+        most_calls: how many function calls it may take.
+
+    Raises:
+        OutOfCalls: it took `most_calls`, and they were fewer than `CALLS`.
     """
+    # What is remembered of other questions would change how many calls this one needs.
+    clear_cache()
+    _lesson.cache_clear()
     try:
-        return _reply(conversation)
-    except OVERTAXED:
-        return Reply(TOO_HARD.full())
+        if conversation.is_too_long():
+            return decline(conversation, TOO_LONG)
+        return within_budget(most_calls, _reply, conversation)
+    except OVERTAXED as reason:
+        if isinstance(reason, OutOfCalls) and most_calls < CALLS:
+            raise
+        return decline(conversation, TOO_HARD)
+    except Exception:  # SymPy has faults of its own
+        return decline(conversation, FAILED)
 
 
 def _reply(conversation: Conversation) -> Reply:
@@ -70,18 +80,14 @@ def _reply(conversation: Conversation) -> Reply:
         return Reply(_conclude(conversation))
     if calls := _calls(conversation):
         return Reply("", calls=calls)
-    lesson, text = _respond(conversation)
-    if conversation.format and conversation.format.get("type", "text") != "text":
-        return Reply(as_json(lesson, text, conversation.format), lesson.pause)
-    name = conversation.addressee()
-    return Reply(f"{name}: {text}" if name else text, lesson.pause)
+    return phrase(conversation, *_respond(conversation))
 
 
 def _calls(conversation: Conversation) -> tuple[ToolCall, ...]:
     """Return the tools that the tutor wants called before it answers."""
     for skill in TOOL_SKILLS:
         if conversation.may_call(skill.TOOL):
-            calls = within_budget(skill.calls, conversation)
+            calls = skill.calls(conversation)
             if calls:
                 return calls
     if conversation.may_call(documents.TOOL) and _is_for_documents(conversation):
@@ -104,16 +110,18 @@ def _forced(conversation: Conversation) -> ToolCall | None:
     if conversation.choice in ("auto", "none") or not conversation.tools:
         return None
     wanted = conversation.choice.get("name") if isinstance(conversation.choice, dict) else None
-    tool = next((tool for tool in conversation.tools if wanted in (None, tool["name"])), None)
+    tools = [tool for tool in conversation.tools if isinstance(tool.get("name"), str)]
+    tool = next((tool for tool in tools if wanted in (None, tool["name"])), None)
     if tool is None:
         return None
-    lesson, text = _respond(conversation)
-    schema = {"type": "json_schema", "schema": tool.get("parameters") or {"type": "object"}}
-    arguments = as_json(lesson, text, schema)
     if tool["name"] == documents.TOOL:
         return documents.call(conversation)
+    lesson, text = _respond(conversation)
     if tool["name"] == coding.TOOL:
         arguments = json.dumps({"code": f"print({text!r})"})
+    else:
+        schema = {"type": "json_schema", "schema": tool.get("parameters") or {"type": "object"}}
+        arguments = as_json(lesson, text, schema)
     return ToolCall(tool["name"], arguments)
 
 
@@ -139,24 +147,19 @@ def _respond(conversation: Conversation) -> tuple[Lesson, str]:
         if lesson.steps and follow_ups.wants_explanation(question):
             return lesson, lesson.explanation(brief)
         return lesson, lesson.brief() if brief else lesson.full()
-    subject = _subject(conversation.earlier())
-    if subject is not None and follow_ups.wants_check(question) and subject.check:
+    explains, checks = follow_ups.wants_explanation(question), follow_ups.wants_check(question)
+    subject = _subject(conversation.earlier()) if explains or checks else None
+    if subject is not None and checks and subject.check:
         return subject, f"Yes: {subject.check}."
-    if subject is not None and follow_ups.wants_explanation(question):
+    if subject is not None and explains:
         return subject, subject.explanation(brief)
     if not conversation.may_call(coding.TOOL) and coding.needs_code(conversation):
         return NEEDS_CODE, NEEDS_CODE.full()
     return NOT_UNDERSTOOD, NOT_UNDERSTOOD.full()
 
 
+@cache
 def _lesson(question: str) -> Lesson | None:
-    try:
-        return within_budget(_first, question)
-    except OVERTAXED:
-        return TOO_HARD
-
-
-def _first(question: str) -> Lesson | None:
     for skill in SKILLS:
         lesson = skill(question)
         if lesson is not None:
@@ -167,7 +170,7 @@ def _first(question: str) -> Lesson | None:
 def _subject(conversation: Conversation) -> Lesson | None:
     """Return the last lesson of a conversation: what "this" means."""
     while conversation.turns:
-        lesson = _lesson(conversation.question())
+        lesson = TOO_LONG if conversation.is_too_long() else _lesson(conversation.question())
         if lesson is not None:
             return lesson
         conversation = conversation.earlier()

@@ -1,7 +1,8 @@
 """A bound on how long SymPy may think.
 
 Some integrals would take it hours. The bound counts function calls, not seconds, so that the same
-question has the same answer on a slow machine and on a fast one.
+question has the same answer on a slow machine and on a fast one. What takes long in few calls,
+such as a power with a million digits, is refused by its size (``size.py``).
 """
 
 import sys
@@ -10,26 +11,32 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-MAX_CALLS = 2_000_000
-
 
 class TooHard(BaseException):
     """The computation was given up. Not an Exception, so that SymPy does not swallow it."""
 
 
-def within_budget(compute: Callable[..., T], *args: object) -> T:
+class OutOfCalls(TooHard):
+    """It was given up because it needed more calls than it was allowed."""
+
+
+# What gives a computation up: by itself, or because Python ends it.
+OVERTAXED = (TooHard, RecursionError, OverflowError, MemoryError)
+
+
+def within_budget(most_calls: int, compute: Callable[..., T], *args: object) -> T:
     """Return ``compute(*args)``.
 
     Raises:
-        TooHard: it needed more than `MAX_CALLS` calls.
+        OutOfCalls: it needed more than `most_calls` calls.
     """
     calls = 0
 
     def count(frame: object, event: str, argument: object) -> None:
         nonlocal calls
-        calls += event == "call"
-        if calls > MAX_CALLS:
-            raise TooHard
+        calls += event in ("call", "c_call")
+        if calls > most_calls:
+            raise OutOfCalls
 
     before = sys.getprofile()
     sys.setprofile(count)

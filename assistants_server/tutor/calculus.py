@@ -5,8 +5,10 @@ import re
 import sympy
 from sympy import Expr, Symbol
 
+from assistants_server.tutor.budget import TooHard
 from assistants_server.tutor.lesson import Lesson, Step
 from assistants_server.tutor.reading import Formula, formulas, symbol_after
+from assistants_server.tutor.size import MAX_DIGITS
 from assistants_server.tutor.writing import decimal, show
 
 DERIVATIVE = re.compile(r"\b(?:derivative|differentiate|derive)\b|\bd\s*/\s*d[a-z]\b", re.I)
@@ -139,4 +141,9 @@ def _number(text: str) -> Expr:
     sign = -1 if text.startswith("-") else 1
     constants = {"pi": sympy.pi, "e": sympy.E, "∞": sympy.oo}
     bare = text.lstrip("-")
-    return sign * constants.get(bare, sympy.Rational(bare) if bare not in constants else 0)
+    if bare in constants:
+        return sign * constants[bare]
+    if len(bare) > MAX_DIGITS:
+        raise TooHard
+    above, _, below = bare.partition("/")
+    return sign * sympy.Rational(above) / sympy.Rational(below or "1")

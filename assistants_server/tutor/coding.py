@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from sympy.printing.numpy import NumPyPrinter
 
 from assistants_server.tutor.conversation import Conversation, ToolCall
-from assistants_server.tutor.reading import Formula, formulas
+from assistants_server.tutor.reading import Formula, formulas, whole
 
 TOOL = "code_interpreter"
 MOST = 10_000
 
-FENCED = re.compile(r"```(?:python)?\s*\n(.*?)```", re.S)
+FENCED = re.compile(r"```(?:python)?[ \t]*+\n(.*?)```", re.S)
 FIBONACCI = re.compile(r"\bfib+on+ac+i", re.I)
 PRIMES = re.compile(r"\bprimes?\b(?! factor)", re.I)
 FACTORIAL = re.compile(r"\bfactorials?\b", re.I)
@@ -22,13 +22,15 @@ STATISTICS = re.compile(
     r"\b(?:statistics|statistical|summary|summari[sz]e|describe|averages?|means?|csv)\b", re.I
 )
 THOSE = re.compile(r"\b(?:those|these|them|the numbers|the list)\b", re.I)
-SAVE = re.compile(r"\b(?:save|write|export|store)\b.*\b(?:file|csv)\b", re.I | re.S)
+SAVE = re.compile(r"\b(?:save|write|export|store)\b", re.I)
+FILE = re.compile(r"\b(?:file|csv)\b", re.I)
 FIRST = re.compile(
     r"\b(?:first|initial)\s+(\d+)\b|\b(\d+)\s+(?:first\s+)?[a-z]*(?:fib|prime)", re.I
 )
 UP_TO = re.compile(r"\b(?:up to|below|under|less than|until|to)\s+(\d+)\b", re.I)
 ANY_NUMBER = re.compile(r"\b(\d+)\b")
-RANGE = re.compile(r"\bfrom\s+(-?\d+(?:\.\d+)?)\s+to\s+(-?\d+(?:\.\d+)?)", re.I)
+BOUND = r"(-?\d{1,15}(?:\.\d{1,15})?)(?!\d)"
+RANGE = re.compile(rf"\bfrom\s+{BOUND}\s+to\s+{BOUND}", re.I)
 AGGREGATES = {
     r"\bsum\b|\btotal\b": ("The sum is", "sum(numbers)"),
     r"\bmean\b|\baverage\b": ("The mean is", "sum(numbers) / len(numbers)"),
@@ -88,17 +90,16 @@ def needs_code(conversation: Conversation) -> bool:
 
 
 def _program(conversation: Conversation) -> Program | None:
+    if conversation.is_too_long():
+        return None
+    if given := FENCED.search(conversation.verbatim()):
+        return Program(given[1].strip(), "The code printed")
     text = conversation.question()
-    for write in (_given, _plot, _statistics, _fibonacci, _primes, _factorials, _table):
+    for write in (_plot, _statistics, _fibonacci, _primes, _factorials, _table):
         program = write(text)
         if program is not None:
             return program
     return _aggregate(text, conversation)
-
-
-def _given(text: str) -> Program | None:
-    match = FENCED.search(text)
-    return Program(match[1].strip(), "The code printed") if match else None
 
 
 def _fibonacci(text: str) -> Program | None:
@@ -118,7 +119,7 @@ def _primes(text: str) -> Program | None:
         return None
     bound = UP_TO.search(text)
     if bound and not FIRST.search(text):
-        n = min(int(bound[1]), MOST * 10)
+        n = whole(bound[1], MOST * 10)
         condition, name = f"candidate < {n}", f"The primes below {n} are"
     else:
         n = _how_many(text, 10, asked=bool(re.search(r"\d", text)))
@@ -138,7 +139,7 @@ def _factorials(text: str) -> Program | None:
     number = ANY_NUMBER.search(text)
     if not FACTORIAL.search(text) or not number:
         return None
-    n = min(int(number[1]), 1000)
+    n = whole(number[1], 1000)
     if re.search(r"\bfirst\b|\bfactorials\b", text, re.I):
         code = f"""from math import factorial
 
@@ -152,7 +153,7 @@ def _table(text: str) -> Program | None:
     if not TABLE.search(text):
         return None
     if re.search(r"\bmultiplication\b|\btimes table\b", text, re.I):
-        n = min(int((UP_TO.search(text) or ANY_NUMBER.search(text) or [0, 10])[1]), 30)
+        n = whole((UP_TO.search(text) or ANY_NUMBER.search(text) or ["", "10"])[1], 30)
         code = f"""for row in range(1, {n} + 1):
     print("".join(f"{{row * column:5}}" for column in range(1, {n} + 1)))"""
         return Program(code, f"The multiplication table up to {n}")
@@ -225,7 +226,8 @@ print(f"{len(rows)} rows")
 for line in summary:
     print("  ".join(f"{name} {value}" for name, value in line.items()))"""
     intro = "The statistics of the numeric columns are"
-    if not SAVE.search(text):
+    saved = SAVE.search(text)
+    if saved is None or not FILE.search(text, saved.end()):
         return Program(code, intro)
     code += """
 with open("summary.csv", "w", newline="", encoding="utf-8") as file:
@@ -259,7 +261,7 @@ def _how_many(text: str, default: int, asked: bool = True) -> int | None:
     match = FIRST.search(text) or ANY_NUMBER.search(text)
     if match is None:
         return default if asked else None
-    return max(1, min(int(next(group for group in match.groups() if group)), MOST))
+    return max(1, whole(next(group for group in match.groups() if group), MOST))
 
 
 def _functions(text: str) -> list[Formula]:

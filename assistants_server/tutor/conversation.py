@@ -1,11 +1,14 @@
 """What the tutor is asked, and how it is to answer."""
 
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import Literal
 
 BRIEF = re.compile(r"sentence or less|(?:one|a single|1) sentence|brief|concise|short", re.I)
-ADDRESS = re.compile(r"address the user as ((?:[A-Z][\w'’-]*\s?)+)")
+ADDRESS = re.compile(r"address the user as ((?:[A-Z][\w'’-]{0,40}\s?){1,8}+)")
+MOST_CHARACTERS = 20_000  # of a question
+MOST_TURNS = 200  # that the tutor looks back
 
 
 @dataclass(frozen=True)
@@ -49,20 +52,33 @@ class Conversation:
     tools: tuple[dict, ...] = ()
     choice: str | dict = "auto"
 
-    def question(self) -> str:
-        """Return what the user has said since the last answer."""
+    def recent(self) -> "Conversation":
+        """Return its end: what was said since the last answer, and at most `MOST_TURNS` before."""
+        return replace(self, turns=self.turns[max(0, self._start() - MOST_TURNS) :])
+
+    def verbatim(self) -> str:
+        """Return what the user has said since the last answer, as it was written."""
         return "\n".join(turn.text for turn in self._latest() if isinstance(turn, Turn))
+
+    def question(self) -> str:
+        """Return the same with single spaces and line breaks, and with ASCII digits."""
+        text = re.sub(r"\s+", lambda run: "\n" if "\n" in run[0] else " ", self.verbatim())
+        return re.sub(r"(?![0-9])\d", lambda digit: str(unicodedata.decimal(digit[0])), text)
+
+    def is_too_long(self) -> bool:
+        """Return whether the question is longer than the tutor reads."""
+        return len(self.verbatim()) > MOST_CHARACTERS
 
     def calls(self) -> list[ToolCall]:
         """Return the calls that were made since that question."""
         return [turn for turn in self._latest() if isinstance(turn, ToolCall)]
 
     def earlier(self) -> "Conversation":
-        """Return the conversation as it was before that question."""
-        kept = self.turns[: len(self.turns) - len(self._latest())]
-        while kept and isinstance(kept[-1], Turn) and kept[-1].role == "assistant":
-            kept = kept[:-1]
-        return replace(self, turns=kept)
+        """Return the conversation as it was before that question. It is always shorter."""
+        end = self._start()
+        while end and _is_answer(self.turns[end - 1]):
+            end -= 1
+        return replace(self, turns=self.turns[:end])
 
     def may_call(self, name: str) -> bool:
         """Return whether a function is offered, and the choice does not rule it out."""
@@ -81,12 +97,19 @@ class Conversation:
         return match[1].strip() if match else None
 
     def _latest(self) -> tuple[Turn | ToolCall, ...]:
+        latest = self.turns[self._start() :]
+        # Calls that come before the question belong to an earlier one. A run without a new message
+        # has no question, and all its calls are its own.
+        first = next((at for at, turn in enumerate(latest) if isinstance(turn, Turn)), 0)
+        return latest[first:]
+
+    def _start(self) -> int:
+        """Return where that which follows the last answer begins."""
         start = len(self.turns)
-        while start and not (
-            isinstance(self.turns[start - 1], Turn) and self.turns[start - 1].role == "assistant"
-        ):
+        while start and not _is_answer(self.turns[start - 1]):
             start -= 1
-        # Calls that come before the question belong to an earlier one.
-        while start < len(self.turns) and isinstance(self.turns[start], ToolCall):
-            start += 1
-        return self.turns[start:]
+        return start
+
+
+def _is_answer(turn: Turn | ToolCall) -> bool:
+    return isinstance(turn, Turn) and turn.role == "assistant"

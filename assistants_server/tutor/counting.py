@@ -3,12 +3,14 @@
 import re
 
 from assistants_server.tutor.lesson import Lesson
+from assistants_server.tutor.reading import whole
 
 COUNT = re.compile(
     r"\bcount\b.{0,40}?\b(?:from\s+(-?\d+)\s+)?(?:up\s+|down\s+)?to\s+(-?\d+)\b", re.I | re.S
 )
 SLOWLY = re.compile(r"\bslow(?:ly)?\b", re.I)
 MOST = 2_000
+MOST_TO_COUNT_TO = 10**30
 SECONDS_BETWEEN_NUMBERS = 0.1
 
 
@@ -17,7 +19,7 @@ def answer(text: str) -> Lesson | None:
     match = COUNT.search(text)
     if match is None:
         return None
-    first, last = int(match[1] or 1), int(match[2])
+    first, last = (whole(written, MOST_TO_COUNT_TO) for written in (match[1] or "1", match[2]))
     if abs(last - first) >= MOST:
         return Lesson(f"I count at most {MOST} numbers in one go")
     step = 1 if last >= first else -1

@@ -7,11 +7,11 @@ import string
 from assistants_server.tutor import equations
 from assistants_server.tutor.conversation import ToolCall
 from assistants_server.tutor.quiz import topic_of
+from assistants_server.tutor.reading import whole
 from assistants_server.tutor.topics import Topic
 
-UNKNOWN = re.compile(
-    r"^\W*(?:i\s+)?(?:do(?:n[’']?t| not)\s+know|no idea|idk|\?*|skip|pass)\W*$", re.I
-)
+UNKNOWN = re.compile(r"(?:i )?(?:do(?:n[’']?t| not) know|no idea|idk|skip|pass)?")
+SPOKEN = re.compile(r"[\w’']+")
 WORD = re.compile(r"[a-z]{4,}")
 COMMON = frozenset(
     """
@@ -20,19 +20,25 @@ COMMON = frozenset(
     """.split()  # noqa: SIM905, as a list it would fill the page
 )
 ENOUGH_WORDS = 2
+MOST_CHARACTERS = 200_000  # of all questions, and of all responses
 
 
 def feedback(call: ToolCall) -> str:
     """Return what is said about the responses to a quiz that display_quiz has shown."""
+    came_back = f"What came back was: {(call.output or '')[:300]}"
+    if max(len(call.arguments), len(call.output or "")) > MOST_CHARACTERS:
+        return f"The quiz is too long to be graded. {came_back}"
     try:
         questions = json.loads(call.arguments)["questions"]
         responses = json.loads(call.output or "")
     except (ValueError, KeyError, TypeError):
-        return f"The quiz could not be graded. What came back was: {(call.output or '')[:300]}"
+        return f"The quiz could not be graded. {came_back}"
     if not isinstance(responses, list):
         responses = [responses]
     if not questions:
         return "The quiz had no questions, so there is nothing to grade."
+    if not isinstance(questions, list) or not all(isinstance(each, dict) for each in questions):
+        return f"The quiz could not be graded. {came_back}"
     lines, right = [], 0
     for number, question in enumerate(questions, 1):
         response = responses[number - 1] if number <= len(responses) else ""
@@ -45,8 +51,9 @@ def feedback(call: ToolCall) -> str:
 def _grade(question: dict, response: str) -> tuple[str, str]:
     text = str(question.get("question_text", ""))
     topic = topic_of(text)
-    choices = [str(choice) for choice in question.get("choices") or ()]
-    if UNKNOWN.match(response):
+    choices = question.get("choices")
+    choices = [str(choice) for choice in choices] if isinstance(choices, list) else []
+    if UNKNOWN.fullmatch(" ".join(SPOKEN.findall(response.lower()))):
         return "Not answered", f"That is all right. {_solution(text, topic)}"
     if choices:
         chosen = _chosen(response, choices)
@@ -87,8 +94,8 @@ def _chosen(response: str, choices: list[str]) -> str | None:
     response = response.strip().rstrip(".)").strip()
     if len(response) == 1 and response.lower() in string.ascii_lowercase:
         place = string.ascii_lowercase.index(response.lower())
-    elif response.isdigit():
-        place = int(response) - 1
+    elif response.isdecimal():
+        place = whole(response, len(choices) + 1) - 1
     else:
         return next((choice for choice in choices if choice.lower() == response.lower()), None)
     return choices[place] if 0 <= place < len(choices) else None

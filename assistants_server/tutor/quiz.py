@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from assistants_server.tutor.conversation import Conversation, ToolCall
+from assistants_server.tutor.reading import whole
 from assistants_server.tutor.topics import Topic, find, find_all, topics
 
 TOOL = "display_quiz"
@@ -66,8 +67,7 @@ def _count(pattern: re.Pattern, text: str) -> int | None:
     if match is None:
         return None
     word = match[1].lower()
-    number = int(word) if word.isdigit() else NUMBERS.get(word, 1)
-    return min(number, MOST)
+    return whole(word, MOST) if word.isdigit() else NUMBERS.get(word, 1)
 
 
 def _subjects(wanted: list[Topic]) -> Iterator[tuple[Topic, int]]:

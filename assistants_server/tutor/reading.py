@@ -11,9 +11,9 @@ import sympy
 from sympy import Expr, Symbol
 
 from assistants_server.tutor.budget import TooHard
+from assistants_server.tutor.size import MAX_DIGITS, checked
 
 MAX_TOKENS = 200
-MAX_DIGITS = 2_000
 MAX_POWER = 60
 MAX_FACTORIAL = 500
 
@@ -55,7 +55,7 @@ SPOKEN = (
     (r"%\s*of\b", "% *"),
     (r"\bdegrees?\b", "°"),
     (r"\*\*", "^"),
-    (r"\s+(?=[%°!^])", ""),
+    (r"\s(?=[%°!^])", ""),
 )
 TOKEN = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2}|\d{1,2}/\d{1,2}/\d{4})"
@@ -116,7 +116,7 @@ def formulas(text: str) -> list[Formula]:
     """Return the formulas in `text`, in order: those with a sign or a function in them.
 
     Raises:
-        TooHard: a power or a factorial in it is too large to write down.
+        TooHard: a number, a power or a factorial in it is too large to write down.
     """
     text = plain(text)
     candidates = (_longest(run, text) for run in _runs(_tokens(text)))
@@ -141,7 +141,7 @@ def symbol_after(pattern: str, text: str) -> Symbol | None:
 def plain(text: str) -> str:
     """Return `text` with one spelling for each sign: ``x²`` and ``x squared`` become ``x^2``."""
     text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda m: "^" + m[0].translate(SUPERSCRIPTS), text)
-    text = text.translate(SIGNS)
+    text = re.sub(r"[^\S\n]+", " ", text.translate(SIGNS))
     for pattern, replacement in SPOKEN:
         text = re.sub(pattern, replacement, text, flags=re.I)
     return text
@@ -254,7 +254,7 @@ class Parser:
         value = self._product()
         while sign := self._take("+", "-"):
             right = self._product()
-            value = value + right if sign == "+" else value - right
+            value = checked(value + right if sign == "+" else value - right)
         return value
 
     def _product(self) -> Expr:
@@ -262,9 +262,9 @@ class Parser:
         while True:
             if sign := self._take("*", "/"):
                 right = self._signed()
-                value = value * right if sign == "*" else value / right
+                value = checked(value * right if sign == "*" else value / right)
             elif self._atom_follows():
-                value = value * self._power()
+                value = checked(value * self._power())
             else:
                 return value
 
@@ -319,13 +319,20 @@ class Parser:
             while self._atom_follows() and self._peek().lower() not in FUNCTIONS:
                 argument = argument * self._power()
             value = function(argument)
-        return value if exponent is None else _power(value, exponent)
+        return checked(value) if exponent is None else _power(value, exponent)
+
+
+def whole(written: str, most: int) -> int:
+    """Return the whole number that is written; `most`, or ``-most``, if it is larger than that."""
+    digits = written.lstrip("-").lstrip("0") or "0"
+    size = most if len(digits) > len(str(most)) else min(int(digits), most)
+    return -size if written.startswith("-") else size
 
 
 def _number(text: str) -> Expr:
     text = text.replace(",", "")
     if len(text) > MAX_DIGITS:
-        raise CannotRead("too many digits")
+        raise TooHard
     return sympy.Rational(text)
 
 
@@ -342,4 +349,4 @@ def _power(base: Expr, exponent: Expr) -> Expr:
             raise TooHard
     elif exponent.is_Rational and abs(exponent) > MAX_POWER:
         raise TooHard
-    return base**exponent
+    return checked(base**exponent)

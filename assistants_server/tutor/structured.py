@@ -1,11 +1,22 @@
 """Answers as JSON, for those who set a response format."""
 
 import json
+import math
 from typing import Any
 
-from assistants_server.tutor.lesson import Lesson
+from assistants_server.tutor.budget import TooHard
+from assistants_server.tutor.lesson import Lesson, Step
 
 MAX_DEPTH = 12
+MAX_CHARACTERS = 500_000  # of the strings in an answer
+CHARACTERS_OF_A_FIELD = 50  # that it counts for at least
+
+FORMATS = ("json_object", "json_schema")
+
+
+def asks_for_json(format: object) -> bool:
+    """Return whether a ``text.format`` asks for JSON."""
+    return isinstance(format, dict) and format.get("type") in FORMATS
 
 
 def as_json(lesson: Lesson, text: str, format: dict[str, Any]) -> str:
@@ -16,6 +27,9 @@ def as_json(lesson: Lesson, text: str, format: dict[str, Any]) -> str:
         text: how it would have been said in plain words.
         format: ``{"type": "json_object"}``, or ``{"type": "json_schema", "schema": ...}``; the
             schema is filled by the types and names of its fields.
+
+    Raises:
+        TooHard: the schema has more fields than the tutor fills.
     """
     if format["type"] == "json_schema":
         schema = format.get("schema") or {}
@@ -27,77 +41,101 @@ def as_json(lesson: Lesson, text: str, format: dict[str, Any]) -> str:
 
 
 class _Filler:
-    def __init__(self, lesson: Lesson, text: str, root: dict[str, Any]) -> None:
+    """Fills a schema. What is no schema, such as a number in its place, is filled as a string."""
+
+    def __init__(self, lesson: Lesson, text: str, root: object) -> None:
         self.lesson = lesson
         self.text = text
         self.root = root
+        self.step: Step | None = None
+        self.characters = 0
 
-    def fill(self, schema: dict[str, Any], name: str, depth: int) -> Any:
+    def fill(self, schema: object, name: str, depth: int) -> Any:
         """Return a value that fits `schema`, for a field called `name`."""
+        self._count(CHARACTERS_OF_A_FIELD + len(name))
         if depth > MAX_DEPTH:
             return None
+        if not isinstance(schema, dict):
+            return self._string(name)
         if "$ref" in schema:
             return self.fill(self._definition(schema["$ref"]), name, depth + 1)
         for choice in ("anyOf", "oneOf", "allOf"):
-            if schema.get(choice):
+            if isinstance(schema.get(choice), list) and schema[choice]:
                 return self.fill(schema[choice][0], name, depth + 1)
         if "const" in schema:
-            return schema["const"]
-        if schema.get("enum"):
-            return schema["enum"][0]
+            return self._given(schema["const"])
+        if isinstance(schema.get("enum"), list) and schema["enum"]:
+            return self._given(schema["enum"][0])
         kind = schema.get("type", "object" if "properties" in schema else "string")
-        kind = kind[0] if isinstance(kind, list) else kind
-        return getattr(self, f"_{kind}", self._string)(schema, name, depth)
+        match kind[0] if isinstance(kind, list) and kind else kind:
+            case "object":
+                return self._object(schema, depth)
+            case "array":
+                return self._array(schema, name, depth)
+            case "number":
+                return self._number()
+            case "integer":
+                return round(self._number())
+            case "boolean":
+                return self.lesson.value not in (None, False)
+            case "null":
+                return None
+            case _:
+                return self._string(name)
 
-    def _object(self, schema: dict, name: str, depth: int) -> dict:
-        fields = schema.get("properties", {})
+    def _object(self, schema: dict, depth: int) -> dict:
+        fields = schema.get("properties")
+        if not isinstance(fields, dict):
+            return {}
         return {field: self.fill(inner, field, depth + 1) for field, inner in fields.items()}
 
     def _array(self, schema: dict, name: str, depth: int) -> list:
-        items = schema.get("items", {})
-        if not self.lesson.steps:
-            return [self.fill(items, name, depth + 1)]
-        fillers = [_StepFiller(step, self) for step in self.lesson.steps]
-        return [filler.fill(items, name, depth + 1) for filler in fillers]
+        """Return an item for each step of the lesson."""
+        items, outer = schema.get("items", {}), self.step
+        filled = []
+        for step in self.lesson.steps or (outer,):
+            self.step = step
+            filled.append(self.fill(items, name, depth + 1))
+        self.step = outer
+        return filled
 
-    def _string(self, schema: dict, name: str, depth: int) -> str:
+    def _string(self, name: str) -> str:
+        said = self._words_of_step(name) if self.step else self._words(name)
+        self._count(len(said))
+        return said
+
+    def _words(self, name: str) -> str:
         if any(word in name.lower() for word in ("final", "value", "solution", "result")):
             return _plain(self.lesson.value) or self.text
         return self.text
 
-    def _number(self, schema: dict, name: str, depth: int) -> float:
-        try:
-            return float(_plain(self.lesson.value))
-        except ValueError:
-            return 0.0
-
-    def _integer(self, schema: dict, name: str, depth: int) -> int:
-        return round(self._number(schema, name, depth))
-
-    def _boolean(self, schema: dict, name: str, depth: int) -> bool:
-        return self.lesson.value not in (None, False)
-
-    def _null(self, schema: dict, name: str, depth: int) -> None:
-        return None
-
-    def _definition(self, reference: str) -> dict[str, Any]:
-        here: Any = self.root
-        for part in reference.removeprefix("#").strip("/").split("/"):
-            here = here.get(part, {}) if part else here
-        return here
-
-
-class _StepFiller(_Filler):
-    """Fills the items of a list, one for each step."""
-
-    def __init__(self, step: Any, parent: _Filler) -> None:
-        super().__init__(parent.lesson, step.outcome or step.action, parent.root)
-        self.step = step
-
-    def _string(self, schema: dict, name: str, depth: int) -> str:
+    def _words_of_step(self, name: str) -> str:
         if any(word in name.lower() for word in ("explanation", "action", "reason", "description")):
             return self.step.action
-        return self.text
+        return self.step.outcome or self.step.action
+
+    def _number(self) -> float:
+        try:
+            number = float(_plain(self.lesson.value))
+        except ValueError:
+            return 0.0
+        return number if math.isfinite(number) else 0.0
+
+    def _given(self, value: object) -> object:
+        self._count(len(json.dumps(value)))
+        return value
+
+    def _definition(self, reference: object) -> object:
+        here = self.root
+        for part in str(reference).removeprefix("#").strip("/").split("/"):
+            if part:
+                here = here.get(part, {}) if isinstance(here, dict) else {}
+        return here
+
+    def _count(self, characters: int) -> None:
+        self.characters += characters
+        if self.characters > MAX_CHARACTERS:
+            raise TooHard
 
 
 def _plain(value: object) -> str:

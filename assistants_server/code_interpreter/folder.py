@@ -1,0 +1,163 @@
+"""Files that go into the folder of untrusted code, and come out of it.
+
+Whatever stands under a name may be another thing a moment later: a link to a file of the host, a
+FIFO, a device. So each file is opened once, without following links and without waiting, and only
+its descriptor is looked at and copied. Windows has no way to open like that: links are looked for
+just before.
+"""
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from assistants_server import private
+from assistants_server.code_interpreter import limits, tree
+
+CHUNK = 1 << 20
+
+
+class Skipped(Exception):
+    """A file was not copied. The message is the reason."""
+
+
+class State(NamedTuple):
+    """What tells one version of a file from the next. Code can set mtime, but not ctime."""
+
+    mtime_ns: int
+    ctime_ns: int
+    size: int
+    inode: int
+
+
+class Folder:
+    """An open folder. Use it as a context manager, which closes it.
+
+    Args:
+        path: the folder; it is made if need be. Its parents are not the code's to change.
+        owner: the user id of the code, if that is another than the server's.
+
+    Raises:
+        OSError: it is a link, or cannot be made.
+    """
+
+    def __init__(self, path: Path, owner: int | None = None) -> None:
+        self._owner = owner
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        self._folder = tree.open_folder(path)
+        self._give_away(self._folder)
+
+    def __enter__(self) -> "Folder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        tree.close_folder(self._folder)
+
+    def put(self, source: Path, name: str) -> None:
+        """Copy a file of the server's into the folder, in place of whatever stands there.
+
+        Raises:
+            FileNotFoundError: there is no `source`.
+            Skipped: it could not be put there.
+        """
+        with open(source, "rb") as content:
+            room = limits.FOLDER_BYTES - tree.usage(self._folder).bytes
+            if os.fstat(content.fileno()).st_size > room:
+                most = limits.FOLDER_BYTES // limits.MEGABYTE
+                raise Skipped(f"there is no room for it; the folder may hold {most} MB")
+            try:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(**tree.at(self._folder, name))
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | tree.SAFELY
+                target = os.open(**tree.at(self._folder, name), flags=flags, mode=0o600)
+                with open(target, "wb") as copy:
+                    while chunk := content.read(CHUNK):
+                        copy.write(chunk)
+                    if os.name == "posix":
+                        os.fchmod(target, 0o644)
+                    self._give_away(target)
+            except OSError as error:
+                raise Skipped(f"it cannot be written there ({error.strerror})") from None
+
+    def take(self, name: str, target: Path, most: int) -> int:
+        """Copy a file of the folder to `target`, which must not exist, and return its size.
+
+        Args:
+            most: how many bytes are copied; a larger file is skipped.
+
+        Raises:
+            Skipped: it is no ordinary file, is too large, or changes meanwhile. There is no
+                `target` then.
+        """
+        with open(self._open(name), "rb", buffering=0) as source:
+            before = os.fstat(source.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise Skipped("it is not an ordinary file")
+            if before.st_nlink != 1:  # it may be a file from elsewhere
+                raise Skipped("it has several names, or none any more")
+            try:
+                size = _copy(source, target, most)
+                if _state(os.fstat(source.fileno())) != _state(before):
+                    raise Skipped("it changed while it was copied")
+            except BaseException as error:
+                target.unlink(missing_ok=True)
+                if isinstance(error, OSError):
+                    raise Skipped(f"it cannot be kept ({error.strerror})") from None
+                raise
+        return size
+
+    def files(self) -> dict[str, State]:
+        """Return what lies in the folder by name, but for folders and hidden files."""
+        states: dict[str, State] = {}
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                if len(states) > limits.FOLDER_ENTRIES:
+                    break
+                with contextlib.suppress(OSError):  # it has gone since
+                    status = entry.stat(follow_symlinks=False)
+                    if not entry.name.startswith(".") and not stat.S_ISDIR(status.st_mode):
+                        states[entry.name] = _state(status)
+        return states
+
+    def usage(self) -> tree.Usage:
+        """Return how much lies in the folder and those below it."""
+        return tree.usage(self._folder)
+
+    def shrink(self) -> list[str]:
+        """Remove the newest entries until the rest is within the limits; return their names.
+
+        For when no code runs in the folder any more.
+        """
+        return tree.shrink(self._folder)
+
+    def _open(self, name: str) -> int:
+        try:
+            link = stat.S_ISLNK(
+                os.stat(**tree.at(self._folder, name), follow_symlinks=False).st_mode
+            )
+            if link:
+                raise Skipped("it is a link")
+            return os.open(**tree.at(self._folder, name), flags=os.O_RDONLY | tree.SAFELY)
+        except OSError as error:
+            raise Skipped(f"it cannot be read ({error.strerror})") from None
+
+    def _give_away(self, descriptor: tree.Folder) -> None:
+        if self._owner is not None:
+            os.fchown(descriptor, self._owner, self._owner)
+
+
+def _copy(source: BinaryIO, target: Path, most: int) -> int:
+    size = 0
+    with open(target, "xb", opener=private.opener) as copy:
+        while chunk := source.read(CHUNK):
+            size += len(chunk)
+            if size > most:
+                raise Skipped(f"it is larger than {most // limits.MEGABYTE} MB")
+            copy.write(chunk)
+    return size
+
+
+def _state(status: os.stat_result) -> State:
+    return State(status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)

@@ -1,0 +1,153 @@
+"""One process that runs the tutor, started again whenever it has ended."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+from assistants_server.tutor import limits, wire, worker
+
+PACKAGES = ("assistants_server", "sympy", "mpmath")
+# What Python needs to start on some systems. Nothing else of the server's environment goes along.
+KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+# The same answers on any machine: no order by chance, and no faster integers where they exist.
+SETTINGS = {"PYTHONHASHSEED": "0", "SYMPY_GROUND_TYPES": "python", "MPMATH_NOGMPY": "1"}
+
+
+class Ended(Exception):
+    """The process has ended before it answered."""
+
+
+class NotStarted(Ended):
+    """It cannot be started, or its end has come while it started."""
+
+
+class TooSlow(Ended):
+    """It was ended, because a question took longer than it may."""
+
+
+class TutorProcess:
+    """The tutor in a process of its own. One thread asks it; any thread may kill it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, or None if there is none."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the process if none is alive, and wait until it takes questions.
+
+        Raises:
+            NotStarted: it does not start, or the tutor has been closed.
+        """
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.end()
+        with self._lock:
+            if self._closed:
+                raise NotStarted
+            try:
+                self._process = _open()
+            except OSError:
+                raise NotStarted from None
+        with _Deadline(limits.SECONDS_TO_START, self):
+            ready = wire.receive_answer(self._process.stdout)
+        if ready is None:
+            self.end()
+            raise NotStarted
+
+    def ask(self, question: wire.Question, seconds: float) -> wire.Answer:
+        """Return the answer to a question.
+
+        Raises:
+            TooSlow: it took more than `seconds`, or more of the processor's than it may.
+            NotStarted: the process does not start.
+            Ended: it has ended for another reason.
+            RecursionError: the question's tools or format are nested too deep.
+        """
+        self.start()
+        process, answer = self._process, None
+        with _Deadline(seconds, self) as deadline, suppress(OSError):  # it ended while we wrote
+            wire.send_question(process.stdin, question)
+            answer = wire.receive_answer(process.stdout)
+        if answer is None:
+            self.end()
+            raise TooSlow if deadline.passed or _out_of_cpu(process) else Ended
+        return answer
+
+    def kill(self) -> None:
+        """Kill the process; who waits for its answer gets `Ended`."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """Kill the process for good: it is not started again."""
+        with self._lock:
+            self._closed = True
+        self.kill()
+
+    def end(self) -> None:
+        """End the process, and wait until it has gone."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            with suppress(OSError):  # something was left to write, and nobody reads it
+                process.stdin.close()
+
+
+class _Deadline:
+    """Kills the process if what is inside takes too long."""
+
+    def __init__(self, seconds: float, process: TutorProcess) -> None:
+        self.passed = False
+        self._process = process
+        self._timer = threading.Timer(seconds, self._pass)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Deadline":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._timer.cancel()
+
+    def _pass(self) -> None:
+        self.passed = True
+        self._process.kill()
+
+
+def _open() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        # -s and -P are -I, less the part that would ignore PYTHONHASHSEED.
+        [sys.executable, "-s", "-P", worker.__file__, *_folders()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=tempfile.gettempdir(),
+        env={name: os.environ[name] for name in KEPT if name in os.environ} | SETTINGS,
+        start_new_session=True,  # an interrupt is for the notebook alone
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+
+
+def _folders() -> list[str]:
+    """Return where the packages are that the process needs: it looks nowhere else for them."""
+    places = (Path(find_spec(name).origin).parent.parent for name in PACKAGES)
+    return list(dict.fromkeys(map(str, places)))
+
+
+def _out_of_cpu(process: subprocess.Popen) -> bool:
+    return os.name == "posix" and process.returncode == -signal.SIGXCPU

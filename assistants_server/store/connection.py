@@ -1,0 +1,124 @@
+"""A connection to SQLite: transactions that nest, short waits, and errors that say what to do."""
+
+import asyncio
+import math
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from assistants_server.store.errors import Busy, StoreError, Unwritable
+
+# The event loop stands still for so long, at most, while another process writes.
+LONGEST_BLOCK = 0.03
+BETWEEN_TRIES = 0.001
+BETWEEN_LOOKS = 0.02
+NOT_WRITABLE = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+)
+
+
+class Connection:
+    """The connection that all reading and writing goes through. For one thread only.
+
+    Every error of SQLite is raised as a `StoreError`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._depth = 0
+        connection.execute("PRAGMA busy_timeout = 0")  # waiting is done here
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def execute(
+        self, statement: str, values: tuple = (), seconds: float = LONGEST_BLOCK
+    ) -> sqlite3.Cursor:
+        """Execute one statement, trying for so long if another process is writing."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self._connection.execute(statement, values)
+            except sqlite3.Error as error:
+                trouble = self._in_words(error)
+                if not isinstance(trouble, Busy) or time.monotonic() >= deadline:
+                    raise trouble from error
+            time.sleep(BETWEEN_TRIES)
+
+    def rows(self, statement: str, values: tuple = ()) -> Iterator[tuple]:
+        """Yield the rows of a query as they are read."""
+        try:
+            yield from self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise self._in_words(error) from error
+
+    @contextmanager
+    def transaction(self, seconds: float = LONGEST_BLOCK) -> Iterator[None]:
+        """All writes inside take effect together, or none does. May be nested.
+
+        Raises:
+            Busy: another process has been writing for that many seconds.
+        """
+        if self._depth == 0:
+            self.execute("BEGIN IMMEDIATE", seconds=seconds)
+        with self._begun():
+            yield
+
+    @asynccontextmanager
+    async def writing(self, seconds: float = math.inf) -> AsyncIterator[None]:
+        """A transaction that waits for its turn without holding up the event loop.
+
+        Nothing inside may be awaited: others would write into the same transaction.
+
+        Raises:
+            Busy: another process has been writing for that many seconds.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.execute("BEGIN IMMEDIATE", seconds=0)
+                break
+            except Busy:
+                if time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(BETWEEN_LOOKS)
+        with self._begun():
+            yield
+
+    @contextmanager
+    def _begun(self) -> Iterator[None]:
+        self._depth += 1
+        try:
+            yield
+            if self._depth == 1:
+                self.execute("COMMIT")
+        except BaseException:
+            # SQLite may have rolled back by itself, for example when the disk was full.
+            if self._depth == 1 and self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._depth -= 1
+
+    def _in_words(self, error: sqlite3.Error) -> StoreError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return Busy(
+                f"Another process keeps the database {self._path.name} locked. Nothing was "
+                "changed. Try again in a moment; if it lasts, end that process."
+            )
+        if code in NOT_WRITABLE:
+            return Unwritable(
+                f"The database {self._path.name} cannot be written ({error}). Nothing was changed. "
+                "Make room on its disk, or make it writable, and try again."
+            )
+        return StoreError(
+            f"The database {self._path.name} cannot be used ({error}). Stop the server; move the "
+            f"file away, or mend it with: sqlite3 {self._path.name} .recover"
+        )

@@ -1,0 +1,30 @@
+"""Puts a lesson into the style that was asked for: JSON, or plain words to somebody by name."""
+
+from assistants_server.tutor.budget import OVERTAXED
+from assistants_server.tutor.conversation import Conversation
+from assistants_server.tutor.lesson import Lesson
+from assistants_server.tutor.reply import Reply
+from assistants_server.tutor.structured import as_json, asks_for_json
+
+
+def phrase(conversation: Conversation, lesson: Lesson, text: str) -> Reply:
+    """Return a lesson as a reply.
+
+    Args:
+        text: what to say of it, in plain words.
+
+    Raises:
+        TooHard: the response format asks for more fields than the tutor fills.
+    """
+    if asks_for_json(conversation.format):
+        return Reply(as_json(lesson, text, conversation.format), lesson.pause)
+    name = conversation.addressee()
+    return Reply(f"{name}: {text}" if name else text, lesson.pause)
+
+
+def decline(conversation: Conversation, reason: Lesson) -> Reply:
+    """Return a reply that says why there is no answer; in plain words if no others fit."""
+    try:
+        return phrase(conversation, reason, reason.full())
+    except OVERTAXED:
+        return Reply(reason.full())
