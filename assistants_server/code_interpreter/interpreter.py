@@ -16,6 +16,7 @@ from assistants_server.clock import now
 from assistants_server.code_interpreter import limits, sandbox, tree
 from assistants_server.code_interpreter.folder import Folder, Reader, Skipped, State
 from assistants_server.code_interpreter.kernel import Kernel
+from assistants_server.code_interpreter.last import in_thread
 from assistants_server.code_interpreter.leftovers import Places
 from assistants_server.code_interpreter.output import Output
 from assistants_server.store import NotFound, Store, new_id
@@ -53,7 +54,7 @@ class _Workspace:
 
     async def remove(self) -> None:
         await self.kernel.stop()
-        await asyncio.to_thread(tree.remove, self.folder)
+        await in_thread(tree.remove, self.folder)
 
 
 class CodeInterpreter:
@@ -111,7 +112,7 @@ class CodeInterpreter:
             self._closer.cancel()
         mine, self._workspaces = list(self._workspaces.values()), {}
         await asyncio.gather(*(workspace.remove() for workspace in mine), return_exceptions=True)
-        await asyncio.to_thread(self._places.remove_own)
+        await in_thread(self._places.remove_own)
 
     async def forget(self, thread_id: str) -> None:
         """End the kernel of a thread, and remove its folder."""
