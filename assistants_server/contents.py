@@ -26,6 +26,11 @@ UNFINISHED = ".part"
 NAME = re.compile(r"(file-[a-zA-Z0-9]{24})(\.(server_[a-zA-Z0-9]{24}))?(\.part)?")
 
 
+def part_of(store: Store, file_id: str) -> Path:
+    """Return where the content of a file is written before `keep` or `drop` follows."""
+    return store.files / f"{file_id}.{this_server(store)}{UNFINISHED}"
+
+
 def write(store: Store, file_id: str, source: BinaryIO) -> int:
     """Write the content of a file that `keep` or `drop` will follow; return its size in bytes.
 
@@ -35,7 +40,7 @@ def write(store: Store, file_id: str, source: BinaryIO) -> int:
         OSError: the disk is full, for example; nothing is left.
     """
     private.make_folder(store.files)
-    part = _part(store, file_id)
+    part = part_of(store, file_id)
     try:
         with open(part, "xb", opener=private.opener) as target:
             shutil.copyfileobj(source, target, 1024 * 1024)
@@ -50,7 +55,7 @@ def keep(store: Store, file: FileObject) -> None:
     try:
         with store.transaction():
             store.insert(file)
-            _part(store, file.id).replace(store.content(file.id))
+            part_of(store, file.id).replace(store.content(file.id))
     except BaseException:
         drop(store, file.id)
         raise
@@ -58,7 +63,7 @@ def keep(store: Store, file: FileObject) -> None:
 
 def drop(store: Store, file_id: str) -> None:
     """Remove the content of a file that is not, or no longer, in the store."""
-    for path in (_part(store, file_id), store.content(file_id)):
+    for path in (part_of(store, file_id), store.content(file_id)):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:  # on Windows, somebody is reading it
@@ -81,7 +86,3 @@ def sweep(store: Store) -> None:
         log.info("content removed that no file has", extra={"fields": {"content": name}})
         with suppress(OSError):  # on Windows, somebody is reading it
             (store.files / name).unlink()
-
-
-def _part(store: Store, file_id: str) -> Path:
-    return store.files / f"{file_id}.{this_server(store)}{UNFINISHED}"

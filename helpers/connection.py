@@ -10,6 +10,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 from openai import OpenAI
 
+from assistants_server.plain import without_escapes
 from helpers.tracing import start_agentops
 
 load_dotenv(Path(__file__).parent.parent / ".env")
@@ -42,7 +43,7 @@ def connect(tags: Sequence[str] = ()) -> OpenAI:
     start_agentops(tags)
     warnings.filterwarnings("ignore", DEPRECATED, DeprecationWarning)
     if remote := os.environ.get("ASSISTANTS_BASE_URL"):
-        print(f"Assistants API at {remote} (remote).")
+        print(f"Assistants API at {without_escapes(remote)} (remote).")
         return OpenAI(base_url=remote, api_key=os.environ.get("ASSISTANTS_API_KEY") or "none")
     server, upstream = _server()
     who = f"Live: {MODEL} at {upstream.shown} answers." if upstream else OFFLINE

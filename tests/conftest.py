@@ -30,9 +30,10 @@ _scratch = tempfile.TemporaryDirectory(prefix="cookbook-", ignore_cleanup_errors
 os.environ["ASSISTANTS_DB"] = str(Path(_scratch.name) / "notebooks.db")
 
 from assistants_server.code_interpreter.sandbox import LAUNCHER  # noqa: E402
-from assistants_server.offline.ask import tutors  # noqa: E402
+from assistants_server.offline.ask import ask, tutors  # noqa: E402
 from assistants_server.server import Server  # noqa: E402
 from assistants_server.serving import Serving  # noqa: E402
+from assistants_server.tutor import Conversation  # noqa: E402
 from tests.agentops_service import KEY as AGENTOPS_KEY  # noqa: E402
 from tests.upstream import CANARY_KEY  # noqa: E402
 
@@ -96,6 +97,7 @@ def one_pair_of_tutors() -> Iterator[None]:
     with asyncio.Runner() as runner:
         at_work = tutors()
         runner.run(at_work.__aenter__())
+        runner.run(ask(Conversation("", ())))  # and until it is over, it would disturb tests
         yield
         runner.run(at_work.__aexit__(None, None, None))
 

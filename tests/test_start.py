@@ -1,11 +1,14 @@
 """A server is ready at once, and ends without leaving anything behind."""
 
+import subprocess
+import sys
 import threading
 import time
 
 from openai import OpenAI
 
 from assistants_server.server import Server
+from tests.conftest import ROOT
 
 
 def test_ready_in_well_under_100_milliseconds(tmp_path):
@@ -32,6 +35,36 @@ def test_stopping_ends_the_thread_and_frees_the_port(tmp_path):
     again = Server(tmp_path / "a.db", port=port)
     again.start()
     again.stop()
+
+
+def test_the_last_server_of_a_program_ends_its_tutors(tmp_path):
+    program = """
+import pathlib, sys, time, psutil
+from assistants_server.server import Server
+from tests.conftest import ROOT
+
+def children():
+    return len(psutil.Process().children())
+
+servers = [Server(pathlib.Path(sys.argv[1]) / name) for name in ("a.db", "b.db")]
+for server in servers:
+    server.start()
+while children() < 1:  # they start in the background
+    time.sleep(0.01)
+counts = []
+for server in servers:
+    server.stop()
+    counts.append(children())
+print(counts)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert ran.stdout.strip() == "[1, 0]", ran.stderr
 
 
 def test_two_servers_of_one_process_are_apart(tmp_path):

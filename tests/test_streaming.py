@@ -426,14 +426,16 @@ def test_stopping_the_server_ends_its_streams(tmp_path):
 
 
 def test_a_reader_that_is_slow_gets_its_pieces_joined():
-    async def read() -> tuple[list, list]:
+    async def read() -> tuple[list, ...]:
         feed = Feed()
         with feed.subscribe("run_1") as slow, feed.subscribe("run_1") as other:
             for number in range(10_000):
                 feed.tell_piece("run_1", text("msg_1", 0, f"{number} ", False))
             feed.end("run_1", "no more")
             assert len(slow._waiting) <= MOST_WAITING + 2
-            return [data async for _, data in slow], [data async for _, data in other]
+            told = [[event async for event in reader] for reader in (slow, other)]
+            assert [events.pop()[0] for events in told] == ["error", "error"]
+            return tuple([data for _, data in events] for events in told)
 
     slow, other = asyncio.run(read())
     assert slow == other

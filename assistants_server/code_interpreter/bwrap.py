@@ -78,8 +78,18 @@ def prefix(way: Way, folder: Path, scratch: Path, uid: int | None) -> list[str]:
     if not way.user_namespace:
         return [*ends_with_us, *inside, *ONLY_TO_BECOME, *_view(str(folder), scratch), *become]
     # The first sandbox only brings the folders into reach of the user that root becomes; that user
-    # makes the second, as any user would.
-    reach = ["--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", *ONLY_TO_BECOME]
+    # makes the second, as any user would. What dies with root's process is not another user's, but
+    # all that has a place in its process namespace.
+    reach = [
+        "--unshare-pid",
+        "--bind",
+        "/proc",
+        "/proc",
+        "--dev-bind",
+        "/dev",
+        "/dev",
+        *ONLY_TO_BECOME,
+    ]
     first = [*ends_with_us, *reach, *_view(str(folder), scratch), *become]
     return [*first, *ends_with_us, *inside, *user, "--cap-drop", "ALL", *_view(DATA, scratch)]
 

@@ -30,7 +30,8 @@ class Call:
         self.output = Output()
         self._channels, self._processes = channels, processes
         self._request = ""
-        self._missing: set[tuple[str, str]] = set()
+        # What the kernel has still to say; this one stands for all until the code is sent.
+        self._missing = {("", "")}
         self.is_to_end = False
 
     async def run(self, code: str) -> str:

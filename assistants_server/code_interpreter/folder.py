@@ -39,14 +39,19 @@ class Folder:
         owner: the user id of the code, if that is another than the server's.
 
     Raises:
-        OSError: it is a link, or cannot be made.
+        OSError: it cannot be made.
     """
 
     def __init__(self, path: Path, owner: int | None = None) -> None:
         self._owner = owner
         with contextlib.suppress(FileExistsError):
             path.mkdir(mode=0o700)
-        self._folder = tree.open_folder(path)
+        try:
+            self._folder = tree.open_folder(path)
+        except OSError:  # code that is not isolated has put something else there
+            path.unlink()
+            path.mkdir(mode=0o700)
+            self._folder = tree.open_folder(path)
         self._give_away(self._folder)
 
     def __enter__(self) -> "Folder":
@@ -120,10 +125,6 @@ class Folder:
                     if not entry.name.startswith(".") and not stat.S_ISDIR(status.st_mode):
                         states[entry.name] = _state(status)
         return states
-
-    def usage(self) -> tree.Usage:
-        """Return how much lies in the folder and those below it."""
-        return tree.usage(self._folder)
 
     def shrink(self) -> list[str]:
         """Remove the newest entries until the rest is within the limits; return their names.

@@ -11,7 +11,7 @@ from pathlib import Path
 from openai.types import FileObject
 from openai.types.beta import Thread
 
-from assistants_server import private
+from assistants_server import contents, private
 from assistants_server.clock import now
 from assistants_server.code_interpreter import limits, sandbox, tree
 from assistants_server.code_interpreter.folder import Folder, Skipped, State
@@ -211,7 +211,7 @@ class CodeInterpreter:
             raise Skipped(f"the files of this thread take {size} MB, which is the limit")
         most = min(most, limits.FILE_BYTES, limits.THREAD_BYTES - workspace.kept_bytes)
         file_id = new_id("file-")
-        target = self._store.content(file_id)
+        target = contents.part_of(self._store, file_id)
         try:
             size = await asyncio.to_thread(_take, workspace, name, content, target, most)
             file = FileObject(
@@ -223,9 +223,9 @@ class CodeInterpreter:
                 purpose="assistants_output",
                 status="processed",
             )
-            self._store.insert(file)
+            contents.keep(self._store, file)
         except BaseException:
-            target.unlink(missing_ok=True)
+            contents.drop(self._store, file_id)
             raise
         workspace.kept_bytes += size
         return file

@@ -1,7 +1,6 @@
 """One Jupyter kernel in its sandbox."""
 
 import asyncio
-import contextlib
 import json
 import os
 import secrets
@@ -56,8 +55,9 @@ class Kernel:
         if self._processes is None:
             try:
                 await self._start()
-            except (OSError, EOFError, TimeoutError):
-                return Output(notes=["The code was not run: its kernel did not start."])
+            except (OSError, EOFError) as error:  # TimeoutError is an OSError
+                why = getattr(error, "strerror", None) or "it gave no reason"
+                return Output(notes=[f"The code was not run: its kernel did not start ({why})."])
         processes = self._processes
         call = Call(self._channels, processes)
         watch = asyncio.create_task(self._watch(call))
@@ -120,7 +120,7 @@ class Kernel:
                 str(file), key=secrets.token_hex(32).encode(), **local
             )
         if self._uid is not None:
-            os.chown(file, self._uid, self._uid)
+            os.chown(file, self._uid, self._uid, follow_symlinks=False)
         return connection
 
     async def _watch(self, call: Call) -> None:
@@ -134,11 +134,10 @@ class Kernel:
         processes = self._processes
         deleted = processes.bytes_of_deleted_files() if processes else 0
         for path in (self._folder, self._scratch):
-            with contextlib.suppress(FileNotFoundError), Folder(path) as folder:
-                usage = folder.usage()
-                usage.bytes += deleted
-                if usage.is_too_much():
-                    return True
+            usage = tree.measure(path)
+            usage.bytes += deleted
+            if usage.is_too_much():
+                return True
         return False
 
     def _shrink(self) -> list[str]:

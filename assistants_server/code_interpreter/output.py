@@ -8,6 +8,7 @@ from assistants_server.code_interpreter import limits
 from assistants_server.code_interpreter.channels import Message
 from assistants_server.code_interpreter.plain_text import plain
 
+MOST = 2 * limits.OUTPUT_CHARACTERS  # with escape sequences
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -42,8 +43,9 @@ class Output:
         return "\n".join(part for part in (_shortened(plain(self.text)), *self.notes) if part)
 
     def _write(self, text: str) -> None:
-        if len(self.text) < 2 * limits.OUTPUT_CHARACTERS:
-            self.text += text
+        self.text += text
+        if len(self.text) > 2 * MOST:  # its middle would be left out in any case
+            self.text = self.text[:MOST] + self.text[-MOST:]
 
     def _draw(self, image: str) -> None:
         if len(self.images) == limits.IMAGES:
@@ -63,7 +65,7 @@ class Output:
 
 def _own_frames(traceback: list[str]) -> str:
     """Return a traceback with the frames of the code itself, not those of the libraries below."""
-    blocks = plain("\n".join(traceback)).split("\n\n")
+    blocks = plain("\n".join(traceback)[:MOST]).split("\n\n")
     own = [block for block in blocks if not block.lstrip().startswith("File ")]
     lines = [line.rstrip() for block in own for line in block.splitlines()]
     return "\n".join(line for line in lines if line.strip("-")) + "\n"

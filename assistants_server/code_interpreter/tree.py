@@ -89,6 +89,18 @@ def usage(folder: Folder, depth: int = limits.FOLDER_DEPTH) -> Usage:
     return total
 
 
+def measure(path: Path) -> Usage:
+    """Return how much lies in a folder, or nothing if there is none."""
+    try:
+        folder = open_folder(path)
+    except OSError:
+        return Usage(measured=not os.path.lexists(path))
+    try:
+        return usage(folder)
+    finally:
+        close_folder(folder)
+
+
 def usage_of(folder: Folder, entry: os.DirEntry, depth: int = limits.FOLDER_DEPTH) -> Usage:
     """Return how much one entry of a folder takes, with all below it."""
     try:

@@ -70,10 +70,10 @@ def decode(body: bytes) -> Decoded:
     """
     decoded, reader, kept = Decoded(), _Reader(), 0
     for content, described in reader.spans(body):
+        kept += len(content) + len(described)
+        if kept > MOST_KEPT_BYTES:
+            raise ValueError(f"its spans take more than {MOST_KEPT_BYTES} bytes")
         try:
-            kept += len(content) + len(described)
-            if kept > MOST_KEPT_BYTES:
-                raise ValueError(f"its spans take more than {MOST_KEPT_BYTES} bytes")
             decoded.spans.append(reader.span(content, described))
         except _Unkeepable as error:
             decoded.rejected += 1

@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 
 from assistants_server.engine.upstream import Upstream
+from assistants_server.plain import without_escapes
 
 SECONDS = 3.0
 SOON = timedelta(days=90)
@@ -37,7 +38,7 @@ def trouble(upstream: Upstream, model: str | None, today: date | None = None) ->
     if not models or model is None:
         return None
     if model not in models:
-        some = ", ".join(sorted(models)[:MOST_NAMED])
+        some = without_escapes(", ".join(sorted(models)[:MOST_NAMED]))  # it is printed
         return f"It does not list the model {model}, but {some}. Look at OPENAI_MODEL."
     return _shutdown(model, models[model], today or datetime.now(UTC).date())
 

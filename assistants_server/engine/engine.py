@@ -1,6 +1,7 @@
 """Keeps the runs that are being executed."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ from assistants_server.engine.upstream import ModelServer, Upstream
 from assistants_server.engine.watchdog import Watchdog
 from assistants_server.file_search import Library
 from assistants_server.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -88,5 +91,10 @@ class Engine:
         return self._executions.keys() | self._expected
 
     def _ended(self, task: asyncio.Task) -> None:
-        self._executions.pop(task.get_name(), None)
-        self.feed.end(task.get_name(), "The server stopped working on this run.")
+        run_id = task.get_name()
+        if not task.cancelled() and task.exception() is not None:
+            log.error("run", exc_info=task.exception(), extra={"fields": {"run": run_id}})
+        execution = self._executions.get(run_id)
+        if execution is not None and execution.task is task:  # it was not taken up again since
+            del self._executions[run_id]
+            self.feed.end(run_id, "The server stopped working on this run.")

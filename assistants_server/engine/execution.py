@@ -186,6 +186,7 @@ class Execution:
     async def _finish(self, end: End) -> None:
         """Write the end of the run, and of its open step and message, as soon as that is possible."""
         fields = {"run": self.run_id, "status": end.status, "error": end.error and end.error.code}
+        waiting = False
         while True:
             try:
                 async with self.store.writing(SECONDS_TO_STOP):
@@ -194,7 +195,9 @@ class Execution:
                 log.info("run", extra={"fields": fields})
                 return
             except (Busy, Unwritable) as error:
-                log.warning("not written", extra={"fields": {**fields, "reason": str(error)}})
+                if not waiting:
+                    log.warning("not written", extra={"fields": {**fields, "reason": str(error)}})
+                waiting = True
                 if self.stopping:  # the next server will
                     return
             except NotFound:

@@ -5,6 +5,7 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any
 
 from openai.types.beta.threads import Run
@@ -54,6 +55,7 @@ class Watchdog:
         self._looks = 0
         self._troubles: dict[str, str] = {}
         self._task: asyncio.Task | None = None
+        self._sweeping: asyncio.Task | None = None
 
     async def start(self) -> None:
         """Look once, and then again and again."""
@@ -62,9 +64,10 @@ class Watchdog:
 
     async def stop(self) -> None:
         """Look no more. Calling it twice is fine."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [task for task in (self._task, self._sweeping) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch(self) -> None:
         while True:
@@ -78,8 +81,9 @@ class Watchdog:
         await self._try("expired runs", self._end_expired)
         if sweeping:
             await self._try("orphaned runs", self._end_orphans)
-            for sweep in self._sweeps:
-                await self._try(sweep.__qualname__, lambda sweep=sweep: self._sweep(sweep))
+            if self._sweeping is None or self._sweeping.done():
+                # In a task of its own, since it may take long; the runs shall not wait for it.
+                self._sweeping = asyncio.create_task(self._sweep_all(), name="sweeps")
 
     async def _try(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do one part of a look. Its failure is logged once, and keeps nothing else from being done."""
@@ -102,11 +106,11 @@ class Watchdog:
             if mine.get(run_id) not in ("queued", "in_progress"):
                 self._interrupt(run_id)
         for run_id in mine.keys() - here:
-            await self._end(run_id, failed(DROPPED))
+            await self._try(run_id, partial(self._end, run_id, failed(DROPPED)))
 
     async def _end_expired(self) -> None:
         for run_id in self._store.due(time.time() - SECONDS_OF_GRACE):
-            await self._end(run_id, End("expired"), executed_here=True)
+            await self._try(run_id, partial(self._end, run_id, End("expired"), whoever=True))
             self._interrupt(run_id)
 
     async def _end_orphans(self) -> None:
@@ -114,7 +118,11 @@ class Watchdog:
             alive, worked_on = self._store.living_owners(), self._store.worked_on()
         for work in worked_on:
             if work.owner not in alive:
-                await self._end(work.run_id, failed(ORPHANED))
+                await self._try(work.run_id, partial(self._end, work.run_id, failed(ORPHANED)))
+
+    async def _sweep_all(self) -> None:
+        for sweep in self._sweeps:
+            await self._try(repr(sweep), partial(self._sweep, sweep))
 
     async def _sweep(self, sweep: Sweep) -> None:
         async with self._store.writing(SECONDS_TO_WAIT):
@@ -123,11 +131,14 @@ class Watchdog:
         if inspect.isawaitable(result):
             await result
 
-    async def _end(self, run_id: str, end: End, executed_here: bool = False) -> None:
-        """End a run, as ``cancelled`` if that was asked for, and let others have their turn."""
+    async def _end(self, run_id: str, end: End, whoever: bool = False) -> None:
+        """End a run that is not executed here, or `whoever` executes it.
+
+        It ends as ``cancelled`` if that was asked for.
+        """
         try:
             async with self._store.writing(SECONDS_TO_WAIT):
-                if run_id in self._executing() and not executed_here:
+                if run_id in self._executing() and not whoever:
                     return  # taken up meanwhile
                 status = self._store.get(Run, run_id).status
                 if status == "cancelling":
@@ -142,7 +153,7 @@ class Watchdog:
             async with self._store.writing(SECONDS_TO_WAIT):
                 self._store.done(run_id)
             self._log(run_id, f"unreadable: {error}")
-        if not executed_here:
+        if run_id not in self._executing():
             self._feed.end(run_id, "The run was deleted, or cannot be read.")
 
     def _log(self, run_id: str, became: str) -> None:

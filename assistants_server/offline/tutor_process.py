@@ -123,6 +123,7 @@ class _Deadline:
 
     def __exit__(self, *exception: object) -> None:
         self._timer.cancel()
+        self._timer.join()
 
     def _pass(self) -> None:
         self.passed = True

@@ -66,7 +66,7 @@ def answer(conversation: Conversation, most_calls: int = CALLS) -> Reply:
     try:
         if conversation.is_too_long():
             return decline(conversation, TOO_LONG)
-        return within_budget(most_calls, _reply, conversation)
+        return within_budget(most_calls, _reply, conversation).writable()
     except OVERTAXED as reason:
         if isinstance(reason, OutOfCalls) and most_calls < CALLS:
             raise

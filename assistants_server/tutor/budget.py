@@ -38,9 +38,18 @@ def within_budget(most_calls: int, compute: Callable[..., T], *args: object) -> 
         if calls > most_calls:
             raise OutOfCalls
 
-    before = sys.getprofile()
+    def count_on(ignored: "sys.UnraisableHookArgs") -> None:
+        # Python ends the counting when it raises, and a generator that is being closed ignores it.
+        if ignored.exc_type is OutOfCalls:
+            sys.setprofile(count)
+        else:
+            hook(ignored)
+
+    before, hook = sys.getprofile(), sys.unraisablehook
+    sys.unraisablehook = count_on
     sys.setprofile(count)
     try:
         return compute(*args)
     finally:
         sys.setprofile(before)
+        sys.unraisablehook = hook

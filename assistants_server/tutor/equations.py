@@ -7,6 +7,7 @@ from assistants_server.tutor.lesson import Lesson, Step
 from assistants_server.tutor.linear import is_linear, linear_steps
 from assistants_server.tutor.polynomial import polynomial_steps, roots
 from assistants_server.tutor.reading import Formula, formulas, symbol_after
+from assistants_server.tutor.size import checked_all
 from assistants_server.tutor.writing import decimal, listing, show, show_value
 
 STARTING_POINTS = (0.5, 1, -1, 2, -2, 5, -5, 10, -10)
@@ -38,7 +39,7 @@ def _one(equation: Formula, wanted: Symbol | None) -> Lesson:
         solutions, steps = _solve(left - right, x), ()
     if solutions is None:
         return _numeric(equation, x)
-    solutions = sorted(solutions, key=_order)
+    solutions = sorted(checked_all(solutions), key=_order)
     if not solutions:
         return Lesson(f"{equation.source} has no solution", steps, value=[])
     return _solved(equation, x, solutions, steps)
@@ -134,6 +135,8 @@ def _system(equations: list[Formula]) -> Lesson | None:
         return Lesson(f"I found no solution of the system {sources}", value=[])
     if not solutions:
         return Lesson(f"The system {sources} has no solution", value=[])
+    for solution in solutions:
+        checked_all(solution.values())
     solutions.sort(key=lambda solution: [_order(value) for value in solution.values()])
     shown = [_assignments(solution) for solution in solutions]
     free = [symbol for symbol in symbols if symbol not in solutions[0]]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assistants_server.tutor.conversation import ToolCall
 
@@ -21,7 +21,16 @@ class Reply:
     pause: float = 0.0
     calls: tuple[ToolCall, ...] = ()
 
+    def writable(self) -> "Reply":
+        """Return it without what UTF-8 cannot write: lone surrogates, which JSON can bring."""
+        calls = tuple(replace(call, arguments=_utf8(call.arguments)) for call in self.calls)
+        return replace(self, text=_utf8(self.text), calls=calls)
+
     @staticmethod
     def pieces(text: str) -> Iterator[str]:
         """Yield the words of `text`, each with the white space around it, as a stream sends them."""
         return iter(re.findall(r"\s*\S+\s*$|\s*\S+|^\s+$", text))
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

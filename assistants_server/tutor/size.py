@@ -4,8 +4,10 @@ SymPy multiplies ``(a + b + c + d + f + g)^60`` out in a few calls of minutes ea
 cannot see. So what is too large is refused before it is computed.
 """
 
+from collections.abc import Iterable
 from math import comb
 
+import sympy
 from sympy import Expr
 
 from assistants_server.tutor.budget import TooHard
@@ -13,6 +15,7 @@ from assistants_server.tutor.budget import TooHard
 MAX_DIGITS = 2_000  # of all numbers together
 MAX_TERMS = 2_000
 MAX_DEGREE = 200
+MAX_EXPONENT = 5_000  # of e: the power has 2,000 digits before its point
 
 DIGITS_PER_BIT = 0.30103
 
@@ -27,6 +30,11 @@ def checked(expr: Expr) -> Expr:
     return expr
 
 
+def checked_all(expressions: Iterable[Expr]) -> list[Expr]:
+    """Return the expressions, or raise `TooHard` as `checked` does."""
+    return [checked(expr) for expr in expressions]
+
+
 def _measure(expr: Expr) -> tuple[int, int, int]:
     """Return upper bounds for its terms, its degree and its digits, once it is multiplied out."""
     if expr.is_Rational:
@@ -36,6 +44,8 @@ def _measure(expr: Expr) -> tuple[int, int, int]:
         size = (1, int(expr.is_Symbol), 1)
     else:
         sizes = [_measure(part) for part in expr.args]
+        if expr.is_number:
+            _check_exponent(expr)
         digits = sum(digits for _, _, digits in sizes)
         if expr.is_Add:
             size = (sum(terms for terms, _, _ in sizes), max(each[1] for each in sizes), digits)
@@ -52,6 +62,18 @@ def _measure(expr: Expr) -> tuple[int, int, int]:
     if terms > MAX_TERMS or degree > MAX_DEGREE or digits > MAX_DIGITS:
         raise TooHard
     return size
+
+
+def _check_exponent(number: Expr) -> None:
+    """Refuse e^(e^(10^8)): its exponent alone has more digits than memory has room for."""
+    if isinstance(number, sympy.exp | sympy.sinh | sympy.cosh):
+        exponent = number.args[0]
+    elif number.is_Pow and not number.exp.is_Rational:
+        exponent = number.exp * sympy.log(number.base)
+    else:
+        return
+    if not abs(sympy.N(exponent, 5)) < MAX_EXPONENT:
+        raise TooHard
 
 
 def _power(base: tuple[int, int, int], exponent: Expr) -> tuple[int, int, int]:

@@ -5,8 +5,11 @@ import re
 import sympy
 from sympy import Expr
 
+from assistants_server.tutor.size import checked
+
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 DECIMALS = 6
+LARGEST = 10**300  # that a float holds, more or less
 CONSTANTS = (
     ("pi", "π", sympy.pi),
     ("oo", "∞", sympy.oo),
@@ -44,7 +47,7 @@ def show_value(value: Expr) -> str:
 
 def decimal(value: Expr) -> str:
     """Return a number with up to six decimals, a complex one with ``i``."""
-    real, imaginary = sympy.N(value, 30).as_real_imag()
+    real, imaginary = sympy.N(checked(value), 30).as_real_imag()
     if not imaginary:
         return _rounded(real)
     size = f"{_rounded(abs(imaginary))}i"
@@ -54,6 +57,8 @@ def decimal(value: Expr) -> str:
 
 
 def _rounded(value: Expr) -> str:
+    if abs(value) > LARGEST:
+        return sympy.sstr(sympy.N(value, DECIMALS))
     return f"{float(value):.{DECIMALS}f}".rstrip("0").rstrip(".")
 
 

@@ -9,6 +9,7 @@ from openai import APIStatusError, NotFoundError, OpenAI
 from openai.types import VectorStore
 
 from assistants_server.file_search import Library
+from assistants_server.file_search.index import Index
 from assistants_server.server import Server
 from tests.attacks.waiting import until
 from tests.conftest import MODEL
@@ -62,13 +63,14 @@ def test_what_is_deleted_while_it_is_added_leaves_nothing_in_the_index(client, t
         files = [upload(client, f"{each}.md", GROUPS * 300) for each in range(3)]
 
         def adding() -> None:
-            for file in files:
-                with suppress(NotFoundError):
-                    client.vector_stores.files.create(store.id, file_id=file.id)
+            """Add them again and again, until they are gone."""
             with suppress(NotFoundError):
-                client.vector_stores.file_batches.create(
-                    store.id, file_ids=[file.id for file in files]
-                )
+                while True:
+                    for file in files:
+                        client.vector_stores.files.create(store.id, file_id=file.id)
+                    client.vector_stores.file_batches.create(
+                        store.id, file_ids=[file.id for file in files]
+                    )
 
         def deleting() -> None:
             for file in files[: number % 3]:
@@ -78,8 +80,10 @@ def test_what_is_deleted_while_it_is_added_leaves_nothing_in_the_index(client, t
                 client.files.delete(file.id)
 
         with ThreadPoolExecutor(2) as both:
-            for each in [both.submit(adding), both.submit(deleting)]:
-                each.result()
+            added = both.submit(adding)
+            until(lambda: client.vector_stores.retrieve(store.id).file_counts.total)
+            both.submit(deleting).result()
+            added.result()
 
     with ThreadPoolExecutor(4) as several:
         list(several.map(round, range(24)))
@@ -138,3 +142,25 @@ def test_adding_a_file_that_has_just_been_deleted_is_refused(client):
             call()
     assert client.vector_stores.retrieve(store.id).file_counts.total == 0
     assert [each.id for each in client.vector_stores.list()] == [store.id]
+
+
+@pytest.mark.parametrize("what", ["store", "file"])
+def test_what_is_deleted_just_before_it_is_added_leaves_nothing(
+    client, tmp_path, monkeypatch, what
+):
+    """The deletion comes between the look at what is there and the writing into the index."""
+    store = client.vector_stores.create()
+    file = upload(client, "groups.md", GROUPS)
+    proper = Index.add
+
+    def add_too_late(*args, **kwargs) -> None:
+        with sqlite3.connect(tmp_path / "assistants.db") as objects:
+            deleted = store.id if what == "store" else file.id
+            objects.execute("DELETE FROM objects WHERE id = ?", (deleted,))
+        objects.close()
+        proper(*args, **kwargs)
+
+    monkeypatch.setattr(Index, "add", add_too_late)
+    with pytest.raises(NotFoundError, match=f"No {'vector store' if what == 'store' else what}"):
+        client.vector_stores.files.create(store.id, file_id=file.id)
+    until(lambda: rows_left(tmp_path / "assistants.db") == (0, 0, 0))

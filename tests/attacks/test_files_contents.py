@@ -26,25 +26,39 @@ def headers(server) -> dict[str, str]:
 
 
 def test_a_content_is_whole_or_missing_while_it_is_deleted(server, client):
-    def race(number: int) -> tuple[int, bytes]:
-        file = client.files.create(file=("a.bin", CONTENT), purpose="assistants")
+    def download(file_id: str) -> None:
+        """Ask for it again and again, until it is gone."""
+        url, status = f"{server.base_url}/files/{file_id}/content", 200
+        with httpx2.Client(timeout=60, headers=headers(server)) as http:
+            while status == 200:
+                answer = http.get(url)
+                status = answer.status_code
+                assert status == 404 or answer.content == SMALL
 
-        def download() -> tuple[int, bytes]:
-            with httpx2.Client(timeout=60) as http:
-                answer = http.get(
-                    f"{server.base_url}/files/{file.id}/content", headers=headers(server)
-                )
-                return answer.status_code, answer.content
-
+    for _ in range(10):
+        file = client.files.create(file=("a.bin", SMALL), purpose="assistants")
         with ThreadPoolExecutor(4) as several:
-            downloads = [several.submit(download) for _ in range(3)]
-            time.sleep(number % 8 / 500)  # at another moment each time
+            downloads = [several.submit(download, file.id) for _ in range(4)]
+            time.sleep(0.05)  # so that they are under way
             client.files.delete(file.id)
-            return [each.result() for each in downloads]
+            for each in downloads:
+                each.result()
 
-    for number in range(24):
-        for status, content in race(number):
-            assert (status, content) == (200, CONTENT) or status == 404
+
+def test_a_content_that_is_deleted_at_the_last_moment_is_not_found(server, client, monkeypatch):
+    """The deletion comes between the look at the file and the reading of its content."""
+    file = client.files.create(file=("a.bin", SMALL), purpose="assistants")
+    proper = Store.get
+
+    def get_too_early(self: Store, kind: type, id: str, *args):
+        found = proper(self, kind, id, *args)
+        self.content(id).unlink()
+        return found
+
+    monkeypatch.setattr(Store, "get", get_too_early)
+    answer = httpx2.get(f"{server.base_url}/files/{file.id}/content", headers=headers(server))
+    assert answer.status_code == 404
+    assert file.id in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

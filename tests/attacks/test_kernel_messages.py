@@ -1,6 +1,6 @@
 """Code speaks for its kernel: it forges messages, and sends more than anybody can take."""
 
-import resource
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +13,8 @@ from openai import OpenAI
 from assistants_server.code_interpreter import limits
 from tests.conftest import MODEL
 from tests.running import Running
+
+resource = pytest.importorskip("resource", reason="Windows does not say how much memory was used")
 
 # What a kernel of Jupyter sends with, in the hands of the code.
 FORGE = """
@@ -139,7 +141,7 @@ def test_a_flood_neither_fills_the_memory_nor_holds_the_loop(sandbox, flood, mon
     logs = sandbox.logs(flood)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 100_000  # kB
-    assert "too much" in logs or "left out" in logs or "The process ended" in logs
+    assert re.search("too much|left out|process ended|Stopped after", logs)
     assert sandbox.logs("print('alive')") == "alive"
 
 

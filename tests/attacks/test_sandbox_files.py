@@ -139,6 +139,18 @@ def test_an_output_that_is_swapped_after_the_first_copy_gives_no_file_of_the_hos
     assert SECRET not in sandbox.stored()
 
 
+@posix
+def test_a_folder_that_is_replaced_by_a_link_is_made_anew(sandbox, secret, monkeypatch):
+    monkeypatch.setattr(bwrap, "way", lambda: None)
+    code = "import os; here = os.getcwd(); os.rename(here, here + 'x'); os.symlink(PLACE, here)"
+    logs = sandbox.logs(code.replace("PLACE", repr(str(secret.parent))))
+    assert "Variables are gone" in logs  # its files could not be measured
+    file = sandbox.attach("bashrc", b"mine")
+    assert sandbox.logs("import os; print(os.listdir())", file) == "['bashrc']"
+    assert secret.read_bytes() == SECRET
+    assert SECRET not in sandbox.stored()
+
+
 def test_a_file_that_changes_while_it_is_copied_is_left_out(sandbox):
     code = """
 import threading
