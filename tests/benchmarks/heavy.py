@@ -1,7 +1,6 @@
 """Requests that are heavy on a server, each of which once held up everybody else."""
 
 import gzip
-import json
 import socket
 import subprocess
 import sys
@@ -192,17 +191,16 @@ def long_list(target: Target) -> None:
 
 
 def big_upload(target: Target) -> None:
-    boundary = b"fuzz"
-    head = b'--fuzz\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
-    purpose = b'\r\n--fuzz\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nassistants'
+    head = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
+    purpose = b'\r\n--edge\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nassistants'
 
     def pieces() -> Iterator[bytes]:
         yield head
         for _ in range(500):
             yield bytes(MEGABYTE)
-        yield purpose + b"\r\n--fuzz--\r\n"
+        yield purpose + b"\r\n--edge--\r\n"
 
-    headers = {"Content-Type": f"multipart/form-data; boundary={boundary.decode()}"}
+    headers = {"Content-Type": "multipart/form-data; boundary=edge"}
     file = target.http.post("/files", content=pieces(), headers=headers).json()
     target.http.delete(f"/files/{file['id']}")
 
@@ -271,7 +269,7 @@ TO_THE_SERVER = (
 def inflating(target: Target) -> None:
     """A megabyte that becomes a gigabyte."""
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/x-protobuf"}
-    bomb = gzip.compress(bytes(1024 * MEGABYTE), 9)
+    bomb = gzip.compress(bytes(16 * MEGABYTE), 9) * 64
     for _ in range(2):
         target.http.post("/v1/traces", content=bomb, headers=headers)
 
@@ -333,7 +331,3 @@ def _pdf(pages: int) -> bytes:
     body += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     size = len(objects) + 1
     return body + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (size, start)
-
-
-if __name__ == "__main__":
-    print(json.dumps([heavy.name for heavy in (*TO_THE_SERVER, *TO_THE_COLLECTOR)], indent=1))

@@ -1,7 +1,22 @@
 """``make bench``: every benchmark, one after the other."""
 
-from tests.benchmarks import code, file_search, helpers, http, live, start, streams, tracing
+import sys
 
-for benchmark in (start, helpers, http, code, file_search, live, streams, tracing):
+from tests.benchmarks import (
+    code,
+    file_search,
+    helpers,
+    http,
+    live,
+    responsiveness,
+    start,
+    streams,
+    tracing,
+)
+
+benchmarks = [start, helpers, http, code, file_search, live, streams, tracing]
+if sys.platform == "linux":
+    benchmarks.append(responsiveness)
+for benchmark in benchmarks:
     benchmark.main()
     print()

@@ -6,6 +6,7 @@ stays active, or a process, a folder, a content or a lock is left over.
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -102,6 +103,7 @@ def main() -> None:
     given = options.parse_args()
     if sys.platform != "linux":
         sys.exit("The crash campaign needs Linux: only there can orphaned processes be found.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and end the servers first
     adopt_orphans()
     started = time.monotonic()
     print(f"crash campaign, seed {given.seed}")
