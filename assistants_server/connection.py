@@ -20,17 +20,20 @@ FILES_FOR_THE_REST = 32  # the database, kernels, connections of our own
 SECONDS_BETWEEN_WARNINGS = 10.0
 
 
-def most_connections() -> int:
-    """Return how many clients may be connected at once, with the files that this process may open."""
+def most_files() -> float:
+    """Return how many files, connections included, this process may have open."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return MOST_CONNECTIONS
+        return math.inf
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
+    return math.inf if files == resource.RLIM_INFINITY else files
+
+
+def most_connections() -> float:
+    """Return how many clients may be connected at once, with the files that this process may open."""
     # Half of them: offline, a run is a client of this very process, and has both ends.
-    return max(1, min(MOST_CONNECTIONS, (files - FILES_FOR_THE_REST) // 2))
+    return max(1, min(MOST_CONNECTIONS, (most_files() - FILES_FOR_THE_REST) // 2))
 
 
 class Connection(HttpToolsProtocol):
@@ -48,7 +51,10 @@ class Connection(HttpToolsProtocol):
         self._too_long = False
         self._idle_since = self.loop.time()
         self._deadline = self._idle_since + HEAD_SECONDS
-        if len(self.connections) > most_connections():
+        # The lowest number that is free is given out, so a high one says that few are left.
+        number = transport.get_extra_info("socket").fileno()
+        too_many = len(self.connections) > most_connections()
+        if too_many or number > most_files() - FILES_FOR_THE_REST:
             self._make_room()
 
     def data_received(self, data: bytes) -> None:

@@ -111,6 +111,6 @@ def test_60_megabytes_are_kept_without_filling_memory(server, client):
 
 def test_a_json_body_beyond_the_limit(client: OpenAI, thread):
     with pytest.raises(APIStatusError) as error:
-        client.beta.threads.messages.create(thread.id, role="user", content="x" * 17 * MEGABYTE)
+        client.beta.threads.messages.create(thread.id, role="user", content="x" * 4 * MEGABYTE)
     assert error.value.status_code == 413
     assert client.beta.threads.messages.list(thread.id).data == []

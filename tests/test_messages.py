@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from openai import NotFoundError, OpenAI
+from openai import BadRequestError, NotFoundError, OpenAI
 
 
 def test_text_images_and_attachments(client: OpenAI, thread):
@@ -21,6 +21,17 @@ def test_text_images_and_attachments(client: OpenAI, thread):
     assert [block.type for block in message.content] == ["text", "image_file", "image_url"]
     assert message.attachments[0].file_id == file.id
     assert client.beta.threads.messages.retrieve(message.id, thread_id=thread.id) == message
+
+
+def test_a_text_of_256000_characters_is_the_longest(client: OpenAI, thread):
+    longest = "é" * 256_000
+    create = client.beta.threads.messages.create
+    message = create(thread.id, role="user", content=longest)
+    assert message.content[0].text.value == longest
+    for content in (f"{longest}.", [{"type": "text", "text": f"{longest}."}]):
+        with pytest.raises(BadRequestError, match="256000"):
+            create(thread.id, role="user", content=content)
+    assert len(client.beta.threads.messages.list(thread.id).data) == 1
 
 
 def test_a_message_is_found_in_its_own_thread_only(client: OpenAI, thread):

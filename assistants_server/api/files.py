@@ -18,7 +18,7 @@ from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
 from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
-from assistants_server.store import NotFound, Store, new_id
+from assistants_server.store import NotFound, Store, Unwritable, new_id
 
 router = APIRouter(prefix="/files", route_class=StrictRoute)
 
@@ -38,6 +38,11 @@ async def upload(request: Request, store: TheStore) -> FileObject:
             return await _keep(form, store)
     except (MultiPartException, UnicodeError) as error:  # the latter from an odd charset
         raise ApiError(400, f"The upload is not valid multipart/form-data: {error}") from error
+    except OSError as error:
+        raise Unwritable(
+            f"The upload cannot be written ({error.strerror}). Nothing was stored. Make room on the "
+            "disk, or make it writable, and try again."
+        ) from error
 
 
 async def _keep(form: FormData, store: Store) -> FileObject:

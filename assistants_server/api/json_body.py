@@ -12,7 +12,7 @@ from assistants_server.api.validation import dotted
 
 # OpenAI's structured outputs nest 10 objects, 2 levels of a schema each; pydantic stops at 255.
 MOST_LEVELS = 64
-MOST_VALUES = 50_000  # 16 MB of brackets would become 400 MB of objects, and take a second
+MOST_VALUES = 50_000  # a megabyte of brackets would become 25 MB of objects
 INTEGERS = range(-(2**63), 2**64)
 TOO_DEEP = f"nested too deep; at most {MOST_LEVELS} levels are allowed"
 TOO_LONG_AN_INTEGER = "an integer must fit into 64 bits"

@@ -11,7 +11,10 @@ from assistants_server.api.errors import ApiError
 
 MEGABYTE = 1024 * 1024
 UPLOAD_LIMIT = 513 * MEGABYTE  # OpenAI's 512 MB for one file, and the form around it
-JSON_LIMIT = 16 * MEGABYTE
+# A million tokens. The event loop would stand still while more of it is read and checked.
+OBJECT_LIMIT = 4 * MEGABYTE
+PROMPT_LIMIT = 32 * MEGABYTE  # what goes to a model has its images in it, up to 20 MB of them
+OBJECTS = ("/v1/assistants", "/v1/threads", "/v1/vector_stores")
 
 
 class LimitBody:
@@ -29,8 +32,7 @@ class LimitBody:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        upload = headers.get("content-type", "").startswith("multipart/form-data")
-        limit = UPLOAD_LIMIT if upload else JSON_LIMIT
+        limit = _limit(scope["path"], headers.get("content-type", ""))
         if int(headers.get("content-length") or 0) > limit:
             await _refusal(limit)(scope, receive, send)
             return
@@ -46,6 +48,12 @@ class LimitBody:
             await self.app(scope, body.receive, send_unless_refused)
         if body.too_large and not started:
             await _refusal(limit)(scope, receive, send)
+
+
+def _limit(path: str, content_type: str) -> int:
+    if content_type.startswith("multipart/form-data"):
+        return UPLOAD_LIMIT
+    return OBJECT_LIMIT if path.startswith(OBJECTS) else PROMPT_LIMIT
 
 
 def _refusal(limit: int) -> Response:

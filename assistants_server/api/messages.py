@@ -27,11 +27,13 @@ MOST_AT_ONCE = 10_000
 MOST_PARTS = 500
 
 Detail = Literal["auto", "low", "high"]
+# As OpenAI's since https://github.com/openai/openai-openapi/pull/219.
+MessageText = Annotated[str, Field(max_length=256_000)]
 
 
 class TextPart(fields.Body):
     type: Literal["text"]
-    text: str
+    text: MessageText
 
 
 class ImageUrl(fields.Body):
@@ -72,7 +74,7 @@ class ModifyMessage(fields.Body):
 
 class CreateMessage(ModifyMessage):
     role: Literal["user", "assistant"]
-    content: str | Annotated[list[Part], Field(min_length=1, max_length=MOST_PARTS)]
+    content: MessageText | Annotated[list[Part], Field(min_length=1, max_length=MOST_PARTS)]
     attachments: Annotated[list[Attachment], Field(max_length=MOST_PARTS)] | None = None
 
 

@@ -1,5 +1,6 @@
 """Contents of files: whole or not at all, and none left over, whoever deletes, kills or lies."""
 
+import errno
 import os
 import signal
 import stat
@@ -9,8 +10,9 @@ from contextlib import suppress
 
 import httpx2
 import pytest
-from openai import APIConnectionError, OpenAI
+from openai import APIConnectionError, InternalServerError, OpenAI
 
+from assistants_server import contents
 from assistants_server.server import Server
 from assistants_server.store import Store, new_id
 from tests.attacks.waiting import until
@@ -235,3 +237,16 @@ def test_a_killed_server_leaves_no_content_without_a_file_and_no_file_without_co
         assert acknowledged <= {file.id for file in client.files.list()}
         for file_id in acknowledged:
             assert client.files.content(file_id).read() == SMALL
+
+
+def test_an_upload_to_a_full_disk_says_so_and_leaves_nothing(server, client, tmp_path, monkeypatch):
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contents, "write", full)
+        with pytest.raises(InternalServerError, match="Make room on the disk") as error:
+            client.files.create(file=("a.txt", b"a"), purpose="assistants")
+    assert error.value.status_code == 503
+    assert client.files.list().data == []
+    assert client.files.create(file=("a.txt", b"a"), purpose="assistants").bytes == 1

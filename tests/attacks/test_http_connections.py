@@ -250,6 +250,23 @@ def test_150_half_sent_requests_with_64_files_keep_nobody_out(few_files):
     assert sum("request" not in json.loads(line)["event"] for line in lines) < 5
 
 
+def test_files_that_are_open_otherwise_count_too(server, monkeypatch):
+    """So accepting never fails, which would cost everybody a second."""
+    here = connect(server.base_url)
+    number = here.fileno()
+    half = [connect(server.base_url) for _ in range(30)]
+    monkeypatch.setattr(connection, "most_files", lambda: number + connection.FILES_FOR_THE_REST)
+    try:
+        for client in half:
+            client.sendall(HALVES["headers"])
+        address = server.base_url.replace("/v1", "/health")
+        assert httpx2.get(address, timeout=PATIENCE).status_code == 200
+        assert read_all(here) == b""  # the oldest has made room
+    finally:
+        for client in (here, *half):
+            client.close()
+
+
 def test_trouble_with_accepting_is_logged_once_in_a_while(caplog):
     loop = asyncio.new_event_loop()
     try:
