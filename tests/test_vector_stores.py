@@ -389,3 +389,18 @@ def test_passages_overlap_and_leave_nothing_out(between):
         assert found <= position + 2, "something was left out"
         position = found + len(piece)
     assert not text[position:].strip()
+
+
+def test_a_batch_is_there_until_its_store_is_deleted(client):
+    store = client.vector_stores.create()
+    file = upload(client, "a.txt", b"alpha")
+    first = client.vector_stores.file_batches.create(store.id, file_ids=[file.id])
+    second = client.vector_stores.file_batches.create(store.id, file_ids=[file.id])
+    retrieve = client.vector_stores.file_batches.retrieve
+    assert retrieve(first.id, vector_store_id=store.id).file_counts.total == 0
+    assert retrieve(second.id, vector_store_id=store.id).file_counts.total == 1
+    client.vector_stores.files.delete(file.id, vector_store_id=store.id)
+    assert retrieve(second.id, vector_store_id=store.id).file_counts.total == 0
+    client.vector_stores.delete(store.id)
+    with pytest.raises(NotFoundError):
+        retrieve(second.id, vector_store_id=store.id)

@@ -9,6 +9,7 @@ from typing import Any
 
 from openai.types import FileObject, VectorStore
 from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
+from openai.types.vector_stores.vector_store_file_batch import FileCounts
 
 from assistants_server import contents
 from assistants_server.clock import now
@@ -21,6 +22,7 @@ from assistants_server.store import NotFound, Store, StoreError, new_id
 
 log = logging.getLogger(__name__)
 
+NO_FILES = dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0)
 SECONDS_PER_DAY = 86_400
 SECONDS_BETWEEN_LOOKS = 0.5  # at what another server reads
 
@@ -93,9 +95,7 @@ class Library:
                 "last_active_at": now(),
                 "status": "completed",
                 "usage_bytes": 0,
-                "file_counts": dict.fromkeys(
-                    ("in_progress", "completed", "failed", "cancelled", "total"), 0
-                ),
+                "file_counts": NO_FILES,
                 **fields,
             }
         )
@@ -159,9 +159,24 @@ class Library:
         Raises:
             NotFound: there is no such store, or one of the files is not here; none is added.
         """
-        batch_id = new_id("vsfb_")
-        await self._add(store_id, files, batch_id)
-        return await self.batch(store_id, batch_id)
+        made = VectorStoreFileBatch(
+            id=new_id("vsfb_"),
+            object="vector_store.files_batch",
+            created_at=now(),
+            status="in_progress",
+            file_counts=FileCounts(**NO_FILES),
+            vector_store_id=store_id,
+        )
+        async with self._store.writing():
+            self._store.get(VectorStore, store_id)
+            self._store.insert(made, parent=store_id)
+        try:
+            await self._add(store_id, files, made.id)
+        except NotFound:
+            with suppress(NotFound):  # it went with the vector store
+                self._store.delete(VectorStoreFileBatch, made.id)
+            raise
+        return await self.batch(store_id, made.id)
 
     async def _add(
         self, store_id: str, files: Iterable[dict[str, Any]], batch: str | None = None
@@ -186,26 +201,14 @@ class Library:
         Raises:
             NotFound: there is none.
         """
-        self._store.get(VectorStore, store_id)
-        files = await self.files(store_id, batch_id)
-        if not files:
-            raise NotFound("vector store file batch", batch_id)
+        made = self._store.get(VectorStoreFileBatch, batch_id, store_id)
         counts = await self._looking.do(lambda index: index.counts(store_id, batch_id))
-        status = "completed"
+        made.file_counts = FileCounts(**counts)
         if counts["in_progress"]:
-            status = "in_progress"
-        elif counts["cancelled"]:
-            status = "cancelled"
-        return VectorStoreFileBatch.model_validate(
-            {
-                "id": batch_id,
-                "object": "vector_store.files_batch",
-                "created_at": min(file.created_at for file in files),
-                "status": status,
-                "file_counts": counts,
-                "vector_store_id": store_id,
-            }
-        )
+            made.status = "in_progress"
+        else:
+            made.status = "cancelled" if counts["cancelled"] else "completed"
+        return made
 
     async def cancel_batch(self, store_id: str, batch_id: str) -> VectorStoreFileBatch:
         """Give up what of a batch has not been read yet."""

@@ -13,6 +13,7 @@ from openai.types import FileObject, VectorStore
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
+from openai.types.vector_stores import VectorStoreFileBatch
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
@@ -38,6 +39,7 @@ NOUNS: dict[type[BaseModel], str] = {
     RunStep: "run step",
     FileObject: "file",
     VectorStore: "vector store",
+    VectorStoreFileBatch: "vector store file batch",
     Reasoning: "reasoning",
 }
 
