@@ -55,12 +55,19 @@ class Usage:
 
 
 def open_folder(path: Path) -> Folder:
-    """Return an open folder, for `close_folder` to close.
+    """Return an open folder, for `close_folder` to close. Code may have forbidden it: `chmod 0`.
 
     Raises:
         OSError: there is none, or it is a link.
     """
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | SAFELY) if DESCRIPTORS else path
+    if not DESCRIPTORS:
+        return path
+    flags = os.O_RDONLY | os.O_DIRECTORY | SAFELY
+    try:
+        return os.open(path, flags)
+    except PermissionError:
+        _allow(path.parent, path.name)
+        return os.open(path, flags)
 
 
 def close_folder(folder: Folder) -> None:

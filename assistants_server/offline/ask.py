@@ -81,7 +81,7 @@ async def ask(conversation: Conversation) -> Reply:
         raise ApiError(
             503,
             "The offline tutor's process does not start. Is SymPy installed? "
-            "Run `python -m pip install -r requirements.txt`.",
+            "Run `python -m pip install --require-hashes -r requirements.lock`.",
             type="server_error",
         ) from None
     except (Closed, RuntimeError):

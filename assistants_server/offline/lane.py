@@ -69,7 +69,7 @@ class Lane:
 
     def _work(self) -> None:
         if self._ahead:
-            with suppress(Ended):  # the first question tries again, and tells
+            with suppress(Exception):  # the first question tries again, and tells
                 self.tutor.start()
         while waiting := self._waiting.get():
             conversation, answered = waiting

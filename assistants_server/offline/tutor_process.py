@@ -145,9 +145,15 @@ def _open() -> subprocess.Popen[bytes]:
 
 
 def _folders() -> list[str]:
-    """Return where the packages are that the process needs: it looks nowhere else for them."""
-    places = (Path(find_spec(name).origin).parent.parent for name in PACKAGES)
-    return list(dict.fromkeys(map(str, places)))
+    """Return where the packages are that the process needs: it looks nowhere else for them.
+
+    Raises:
+        NotStarted: one of them is not installed.
+    """
+    found = [find_spec(name) for name in PACKAGES]
+    if None in found:
+        raise NotStarted
+    return list(dict.fromkeys(str(Path(spec.origin).parent.parent) for spec in found))
 
 
 def _out_of_cpu(process: subprocess.Popen) -> bool:

@@ -172,3 +172,18 @@ def test_a_folder_of_any_depth_is_removed_with_its_thread(sandbox, tmp_path):
     sandbox.run(code)
     sandbox.wait_for(sandbox.interpreter.forget("thread_1"))
     assert list(tmp_path.glob("a.db.threads/*/*")) == []
+
+
+@posix
+def test_code_that_forbids_its_own_folders_harms_neither_its_thread_nor_the_clearing_up(
+    either, tmp_path
+):
+    """It did where the server is not root, who may enter every folder."""
+    read = "import os; os.chmod(os.getcwd(), 0o700); print(open('kept.txt').read())"
+    for folder in ("'.'", "os.environ['CODE_INTERPRETER_KERNEL']"):
+        either.run(f"import os; open('kept.txt', 'w').write('kept'); os.chmod({folder}, 0)")
+        assert either.logs(read) == "kept"
+        assert either.kept()["kept.txt"] == b"kept"
+    either.run("import os; os.chmod('.', 0); os._exit(1)")
+    either.wait_for(either.interpreter.forget("thread_1"))
+    assert list(tmp_path.glob("a.db.threads/*/*")) == []

@@ -4,9 +4,12 @@ import asyncio
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -91,12 +94,17 @@ def called(name: str) -> list[dict]:
 
 @dataclass
 class Stand:
-    """A server with one object of each kind, and a run that is held at its stage."""
+    """A server with one object of each kind, and a run that is held at its stage.
+
+    Attributes:
+        deleted_at: when the last deletion began, by the monotonic clock.
+    """
 
     client: OpenAI
     database: str
     ids: dict[str, str]
     hold: Hold
+    deleted_at: float = 0.0
 
     def stream(self, path: str, body: dict) -> list[tuple[str, dict | str]]:
         """Return name and data of each event, up to the end of the stream."""
@@ -125,6 +133,7 @@ class Stand:
         self.ids |= {"run": runs[0].id, "written": messages[0].id}
 
     def delete(self, what: str) -> None:
+        self.deleted_at = time.monotonic()
         ids, beta = self.ids, self.client.beta
         if what == "run":  # there is no such request
             with sqlite3.connect(self.database, timeout=SECONDS) as file:
@@ -172,9 +181,10 @@ def made(client: OpenAI) -> dict[str, str]:
     return ids
 
 
-@pytest.fixture
-def stand(tmp_path, monkeypatch, request) -> Iterator[Stand]:
-    hold = Hold(request.getfixturevalue("stage"))
+@contextmanager
+def standing(folder: Path, stage: str) -> Iterator[Stand]:
+    """Start a server on a database in `folder` that holds runs at that stage."""
+    hold = Hold(stage)
 
     async def run_code(self, thread_id, code, files, *args, **kwargs) -> Result:
         await hold.at_once("code")
@@ -188,16 +198,22 @@ def stand(tmp_path, monkeypatch, request) -> Iterator[Stand]:
         await hold.at_once("search")
         return await search(self, *args, **kwargs)
 
-    monkeypatch.setattr(CodeInterpreter, "run", run_code)
-    monkeypatch.setattr(Library, "search", held_search)
-    database = tmp_path / "assistants.db"
-    with upstream(hold.answer) as model:
+    database = folder / "assistants.db"
+    with pytest.MonkeyPatch.context() as patch, upstream(hold.answer) as model:
+        patch.setattr(CodeInterpreter, "run", run_code)
+        patch.setattr(Library, "search", held_search)
         server = Server(database, upstream=model)
         server.start()
         with OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0) as client:
             yield Stand(client, str(database), made(client), hold)
         hold.go.set()
         server.stop()
+
+
+@pytest.fixture
+def stand(tmp_path, stage) -> Iterator[Stand]:
+    with standing(tmp_path, stage) as stand:
+        yield stand
 
 
 def play(stand: Stand, what: str, pool: ThreadPoolExecutor) -> Future | None:

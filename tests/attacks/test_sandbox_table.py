@@ -220,6 +220,20 @@ def test_the_server_says_at_start_what_is_not_in_force(tmp_path):
                 process.terminate()
 
 
+def test_connect_says_in_its_line_what_is_not_in_force(tmp_path):
+    without = {"PATH": str(tmp_path), "ASSISTANTS_DB": str(tmp_path / "a.db")}
+    said = subprocess.run(
+        [sys.executable, "-c", "import helpers; helpers.connect()"],
+        env={**os.environ, **without},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    (line,) = said.splitlines()
+    assert "Code that a model writes is not isolated here" in line
+
+
 def _arguments(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()

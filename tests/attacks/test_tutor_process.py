@@ -14,7 +14,9 @@ import httpx2
 import psutil
 import pytest
 
+from assistants_server.api.errors import ApiError
 from assistants_server.offline import ask as asking
+from assistants_server.offline import tutor_process
 from assistants_server.offline.ask import Tutors
 from assistants_server.offline.lane import Busy, Closed, Lane
 from assistants_server.offline.tutor_process import KEPT, SETTINGS, Ended, TutorProcess
@@ -121,6 +123,24 @@ def test_a_closed_lane_leaves_no_process_and_answers_nobody():
             assert not process.is_running()
             said = await asyncio.gather(*asked, one.ask(conversation(EASY)), return_exceptions=True)
             assert all(isinstance(each, Closed) for each in said)
+
+    asyncio.run(ask())
+
+
+def test_a_tutor_that_cannot_be_started_is_an_error_that_says_what_to_do(monkeypatch):
+    """SymPy is missing, for example: nobody waits for it."""
+    monkeypatch.setattr(tutor_process, "PACKAGES", ("assistants_server", "no_such_package"))
+
+    async def ask() -> None:
+        tutors = Tutors()
+        monkeypatch.setattr(asking, "_tutors", tutors)
+        try:
+            for _ in range(2):
+                with pytest.raises(ApiError, match=r"requirements\.lock") as error:
+                    await asyncio.wait_for(asking.ask(conversation(EASY)), BOUND)
+                assert error.value.status == 503
+        finally:
+            tutors.close()
 
     asyncio.run(ask())
 

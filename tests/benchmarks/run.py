@@ -4,6 +4,7 @@ import sys
 
 from tests.benchmarks import (
     code,
+    deletions,
     file_search,
     helpers,
     http,
@@ -14,7 +15,7 @@ from tests.benchmarks import (
     tracing,
 )
 
-benchmarks = [start, helpers, http, code, file_search, live, streams, tracing]
+benchmarks = [start, helpers, http, code, file_search, live, streams, tracing, deletions]
 if sys.platform == "linux":
     benchmarks.append(responsiveness)
 for benchmark in benchmarks:
