@@ -16,6 +16,7 @@ from tests.fuzz.schema import Ref
 SECONDS = 30  # an answer that takes longer counts as a hang
 ENDED = ("completed", "failed", "cancelled", "incomplete", "expired")
 ECHOED = ("name", "description", "instructions", "metadata", "attributes")
+KEPT = ("assistant", "thread", "thread.message", "thread.run", "vector_store", "vector_store.file")
 MOST_HANGS = 5  # then nothing can be learnt any more
 PARAMETERS = ("assistant_id", "thread_id", "message_id", "run_id", "step_id")
 PARAMETERS += ("file_id", "vector_store_id", "batch_id")
@@ -248,7 +249,7 @@ class Fuzzer:
 
     def _remember(self, request: Request, body: Any) -> None:
         if request.method == "DELETE" and body.get("deleted"):
-            self._forget(request.path, body["id"])
+            self._forget(body["object"], body["id"])
         elif request.method == "POST":
             self._note(body)
         elif request.path.endswith("/steps"):
@@ -258,7 +259,7 @@ class Fuzzer:
     def _compare(self, request: Request, body: dict[str, Any], shown: str) -> None:
         """What was accepted must come back as it was sent."""
         plain = isinstance(request.body, dict) and request.misspelt is None
-        if request.method != "POST" or not plain or "object" not in body:
+        if request.method != "POST" or not plain or body.get("object") not in KEPT:
             return
         for name in ECHOED:
             if not request.body.get(name) or name not in body:
@@ -308,15 +309,15 @@ class Fuzzer:
     def _add(self, kind: str, path: str, listed: str | None, **ids: str) -> None:
         self._known.setdefault(kind, {})[path] = Known(kind, path, listed, ids)
 
-    def _forget(self, path: str, id: str) -> None:
+    def _forget(self, deleted: str, id: str) -> None:
         """Forget an object that was deleted, and all that goes with it."""
-        alone = path.endswith("/vector_stores/{vector_store_id}/files/{file_id}")
+        alone = deleted == "vector_store.file.deleted"
         for kind in self._known.values():
             for known in list(kind.values()):
                 if id in known.ids.values() and (not alone or known.kind == "store_file"):
                     del kind[known.path]
-        if "file" in path:  # a batch whose files are all gone is gone too
-            self._known.pop("batch", None)
+        if deleted in ("vector_store.file.deleted", "file"):
+            self._known.pop("batch", None)  # a batch whose files are all gone is gone too
 
     # At the end
 
