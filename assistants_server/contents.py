@@ -16,7 +16,6 @@ from typing import BinaryIO
 from openai.types import FileObject
 
 from assistants_server import private
-from assistants_server.servers import living_servers, this_server
 from assistants_server.store import Store
 
 log = logging.getLogger(__name__)
@@ -24,11 +23,6 @@ log = logging.getLogger(__name__)
 UNFINISHED = ".part"
 # Other files in the folder are none of ours, for example ".DS_Store".
 NAME = re.compile(r"(file-[a-zA-Z0-9]{24})(\.(server_[a-zA-Z0-9]{24}))?(\.part)?")
-
-
-def part_of(store: Store, file_id: str) -> Path:
-    """Return where the content of a file is written before `keep` or `drop` follows."""
-    return store.files / f"{file_id}.{this_server(store)}{UNFINISHED}"
 
 
 def write(store: Store, file_id: str, source: BinaryIO) -> int:
@@ -40,7 +34,7 @@ def write(store: Store, file_id: str, source: BinaryIO) -> int:
         OSError: the disk is full, for example; nothing is left.
     """
     private.make_folder(store.files)
-    part = part_of(store, file_id)
+    part = _part(store, file_id)
     try:
         with open(part, "xb", opener=private.opener) as target:
             shutil.copyfileobj(source, target, 1024 * 1024)
@@ -50,12 +44,12 @@ def write(store: Store, file_id: str, source: BinaryIO) -> int:
         raise
 
 
-def keep(store: Store, file: FileObject) -> None:
+async def keep(store: Store, file: FileObject) -> None:
     """Store a file whose content has been written: both appear together, or neither does."""
     try:
-        with store.transaction():
+        async with store.writing():
             store.insert(file)
-            part_of(store, file.id).replace(store.content(file.id))
+            _part(store, file.id).replace(store.content(file.id))
     except BaseException:
         drop(store, file.id)
         raise
@@ -63,7 +57,7 @@ def keep(store: Store, file: FileObject) -> None:
 
 def drop(store: Store, file_id: str) -> None:
     """Remove the content of a file that is not, or no longer, in the store."""
-    for path in (part_of(store, file_id), store.content(file_id)):
+    for path in (_part(store, file_id), store.content(file_id)):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:  # on Windows, somebody is reading it
@@ -71,18 +65,22 @@ def drop(store: Store, file_id: str) -> None:
             log.warning("content stays until the next start", extra={"fields": fields})
 
 
-def sweep(store: Store) -> None:
+async def sweep(store: Store) -> None:
     """Remove contents that have no file, and those that servers which are gone were writing."""
     if not store.files.is_dir():
         return
     found = [match for name in os.listdir(store.files) if (match := NAME.fullmatch(name))]
     whole = [match[0] for match in found if not match[4]]
     # In a transaction: whoever was just keeping a file has then kept it.
-    with store.transaction():
-        living = living_servers(store)
+    async with store.writing():
+        living = store.living_owners()
         useless = set(store.missing(whole))
     useless |= {match[0] for match in found if match[4] and match[3] not in living}
     for name in sorted(useless):
         log.info("content removed that no file has", extra={"fields": {"content": name}})
         with suppress(OSError):  # on Windows, somebody is reading it
             (store.files / name).unlink()
+
+
+def _part(store: Store, file_id: str) -> Path:
+    return store.files / f"{file_id}.{store.owner}{UNFINISHED}"

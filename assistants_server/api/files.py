@@ -83,7 +83,7 @@ async def _keep(form: FormData, store: Store) -> FileObject:
         purpose=purpose,
         status="processed",
     )
-    contents.keep(store, file)
+    await contents.keep(store, file)
     return file
 
 

@@ -9,10 +9,10 @@ just before.
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from assistants_server import private
 from assistants_server.code_interpreter import limits, tree
 
 CHUNK = 1 << 20
@@ -29,6 +29,25 @@ class State(NamedTuple):
     ctime_ns: int
     size: int
     inode: int
+
+
+class Reader:
+    """Reads a file that must not become too large."""
+
+    def __init__(self, source: BinaryIO, most: int) -> None:
+        self._source, self._most, self._left = source, most, most
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, none at the end.
+
+        Raises:
+            Skipped: there are too many.
+        """
+        chunk = self._source.read(size)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise Skipped(f"it is larger than {self._most // limits.MEGABYTE} MB")
+        return chunk
 
 
 class Folder:
@@ -86,15 +105,16 @@ class Folder:
             except OSError as error:
                 raise Skipped(f"it cannot be written there ({error.strerror})") from None
 
-    def take(self, name: str, target: Path, most: int) -> int:
-        """Copy a file of the folder to `target`, which must not exist, and return its size.
+    @contextlib.contextmanager
+    def reading(self, name: str, most: int) -> Iterator["Reader"]:
+        """Open a file of the folder, to be read to its end.
 
         Args:
-            most: how many bytes are copied; a larger file is skipped.
+            most: how many bytes it may have.
 
         Raises:
-            Skipped: it is no ordinary file, is too large, or changes meanwhile. There is no
-                `target` then.
+            Skipped: it is no ordinary file, is too large, or changes meanwhile. The last two are
+                known only while it is read, or at the end.
         """
         with open(self._open(name), "rb", buffering=0) as source:
             before = os.fstat(source.fileno())
@@ -102,16 +122,9 @@ class Folder:
                 raise Skipped("it is not an ordinary file")
             if before.st_nlink != 1:  # it may be a file from elsewhere
                 raise Skipped("it has several names, or none any more")
-            try:
-                size = _copy(source, target, most)
-                if _state(os.fstat(source.fileno())) != _state(before):
-                    raise Skipped("it changed while it was copied")
-            except BaseException as error:
-                target.unlink(missing_ok=True)
-                if isinstance(error, OSError):
-                    raise Skipped(f"it cannot be kept ({error.strerror})") from None
-                raise
-        return size
+            yield Reader(source, most)
+            if _state(os.fstat(source.fileno())) != _state(before):
+                raise Skipped("it changed while it was copied")
 
     def files(self) -> dict[str, State]:
         """Return what lies in the folder by name, but for folders and hidden files."""
@@ -147,17 +160,6 @@ class Folder:
     def _give_away(self, descriptor: tree.Folder) -> None:
         if self._owner is not None:
             os.fchown(descriptor, self._owner, self._owner)
-
-
-def _copy(source: BinaryIO, target: Path, most: int) -> int:
-    size = 0
-    with open(target, "xb", opener=private.opener) as copy:
-        while chunk := source.read(CHUNK):
-            size += len(chunk)
-            if size > most:
-                raise Skipped(f"it is larger than {most // limits.MEGABYTE} MB")
-            copy.write(chunk)
-    return size
 
 
 def _state(status: os.stat_result) -> State:

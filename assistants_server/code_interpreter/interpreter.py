@@ -1,6 +1,7 @@
 """The kernels of all threads, and the files that go in and come out."""
 
 import asyncio
+import io
 import itertools
 import os
 import re
@@ -9,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openai.types import FileObject
-from openai.types.beta import Thread
 
-from assistants_server import contents, private
+from assistants_server import contents
 from assistants_server.clock import now
 from assistants_server.code_interpreter import limits, sandbox, tree
-from assistants_server.code_interpreter.folder import Folder, Skipped, State
+from assistants_server.code_interpreter.folder import Folder, Reader, Skipped, State
 from assistants_server.code_interpreter.kernel import Kernel
+from assistants_server.code_interpreter.last import in_thread
 from assistants_server.code_interpreter.leftovers import Places
 from assistants_server.code_interpreter.output import Output
 from assistants_server.store import NotFound, Store, new_id
@@ -53,7 +54,7 @@ class _Workspace:
 
     async def remove(self) -> None:
         await self.kernel.stop()
-        await asyncio.to_thread(tree.remove, self.folder)
+        await in_thread(tree.remove, self.folder)
 
 
 class CodeInterpreter:
@@ -111,7 +112,7 @@ class CodeInterpreter:
             self._closer.cancel()
         mine, self._workspaces = list(self._workspaces.values()), {}
         await asyncio.gather(*(workspace.remove() for workspace in mine), return_exceptions=True)
-        await asyncio.to_thread(self._places.remove_own)
+        await in_thread(self._places.remove_own)
 
     async def forget(self, thread_id: str) -> None:
         """End the kernel of a thread, and remove its folder."""
@@ -132,11 +133,8 @@ class CodeInterpreter:
         for owner in dead & self._suspects:
             await asyncio.to_thread(self._places.remove, owner)
         self._suspects = dead
-        for thread_id in list(self._workspaces):
-            try:
-                self._store.get(Thread, thread_id)
-            except NotFound:  # another server has deleted it
-                await self.forget(thread_id)
+        for thread_id in self._store.missing(list(self._workspaces)):
+            await self.forget(thread_id)  # another server has deleted it
 
     # The store is for the event loop only; what goes to another thread are plain copies.
 
@@ -211,24 +209,37 @@ class CodeInterpreter:
             raise Skipped(f"the files of this thread take {size} MB, which is the limit")
         most = min(most, limits.FILE_BYTES, limits.THREAD_BYTES - workspace.kept_bytes)
         file_id = new_id("file-")
-        target = contents.part_of(self._store, file_id)
         try:
-            size = await asyncio.to_thread(_take, workspace, name, content, target, most)
-            file = FileObject(
-                id=file_id,
-                object="file",
-                bytes=size,
-                created_at=now(),
-                filename=name,
-                purpose="assistants_output",
-                status="processed",
-            )
-            contents.keep(self._store, file)
+            size = await asyncio.to_thread(self._write, workspace, file_id, name, content, most)
         except BaseException:
             contents.drop(self._store, file_id)
             raise
+        file = FileObject(
+            id=file_id,
+            object="file",
+            bytes=size,
+            created_at=now(),
+            filename=name,
+            purpose="assistants_output",
+            status="processed",
+        )
+        await contents.keep(self._store, file)
         workspace.kept_bytes += size
         return file
+
+    def _write(
+        self, workspace: _Workspace, file_id: str, name: str, content: bytes | None, most: int
+    ) -> int:
+        try:
+            if content is not None:
+                return contents.write(self._store, file_id, Reader(io.BytesIO(content), most))
+            with (
+                Folder(workspace.folder, workspace.uid) as folder,
+                folder.reading(name, most) as it,
+            ):
+                return contents.write(self._store, file_id, it)
+        except OSError as error:
+            raise Skipped(f"it cannot be kept ({error.strerror})") from None
 
     async def _close_idle(self) -> None:
         while self._workspaces:
@@ -248,20 +259,6 @@ def _files(workspace: _Workspace) -> dict[str, State]:
 def _put(workspace: _Workspace, source: Path, name: str) -> None:
     with Folder(workspace.folder, workspace.uid) as folder:
         folder.put(source, name)
-
-
-def _take(workspace: _Workspace, name: str, content: bytes | None, target: Path, most: int) -> int:
-    private.make_folder(target.parent)
-    if content is None:
-        with Folder(workspace.folder, workspace.uid) as folder:
-            return folder.take(name, target, most)
-    if len(content) > most:
-        raise Skipped(f"it is larger than {most // limits.MEGABYTE} MB")
-    try:
-        with open(target, "xb", opener=private.opener) as copy:
-            return copy.write(content)
-    except OSError as error:
-        raise Skipped(f"it cannot be kept ({error.strerror})") from None
 
 
 def _safe(name: str) -> str:

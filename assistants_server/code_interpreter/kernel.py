@@ -13,6 +13,7 @@ from assistants_server.code_interpreter import limits, sandbox, tree
 from assistants_server.code_interpreter.call import Call
 from assistants_server.code_interpreter.channels import Channels
 from assistants_server.code_interpreter.folder import Folder
+from assistants_server.code_interpreter.last import in_thread
 from assistants_server.code_interpreter.output import Output
 from assistants_server.code_interpreter.processes import Processes, lifeline
 
@@ -90,8 +91,8 @@ class Kernel:
         if channels is not None:
             channels.close()
         if processes is not None:
-            await asyncio.to_thread(processes.end)
-        await asyncio.to_thread(tree.remove, self._scratch)
+            await in_thread(processes.end)
+        await in_thread(tree.remove, self._scratch)
 
     async def _start(self) -> None:
         try:

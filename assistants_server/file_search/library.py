@@ -17,7 +17,6 @@ from assistants_server.file_search.index import Index
 from assistants_server.file_search.reader import Reader
 from assistants_server.file_search.rows import AUTO
 from assistants_server.file_search.threads import IndexThread
-from assistants_server.servers import living_servers, this_server
 from assistants_server.store import NotFound, Store, StoreError, new_id
 
 log = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ class Library:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._owner = this_server(store)
+        self._owner = store.owner
         self._path = store.path.with_name(f"{store.path.name}.index")
         self._looking = IndexThread(self._path, "looking")
         self._writing = IndexThread(self._path, "writing")
@@ -315,10 +314,11 @@ class Library:
         """Clear up what servers that are gone have left behind."""
         if self._path.exists():
             readers = await self._looking.do(Index.readers)
-            gone = readers - {None} - living_servers(self._store)
+            async with self._store.writing():
+                gone = readers - {None} - self._store.living_owners()
             await self._writing.do(lambda index: index.release(gone))
             await self._remove_deleted(*await self._looking.do(Index.named))
-        contents.sweep(self._store)
+        await contents.sweep(self._store)
 
     async def _remove_deleted(self, store_ids: list[str], file_ids: list[str]) -> None:
         """Take those of these stores and files out of the index that have been deleted."""

@@ -15,7 +15,6 @@ from assistants_server.file_search import Library, passages
 from assistants_server.file_search.index import Index
 from assistants_server.file_search.rows import AUTO
 from assistants_server.server import Server
-from assistants_server.servers import living_servers, this_server
 from assistants_server.store import Store
 from tests.attacks.waiting import until
 from tests.test_alone import alone
@@ -85,7 +84,7 @@ def test_a_living_server_reads_what_a_killed_one_has_begun(tmp_path):
 
     async def adopt() -> dict[str, int]:
         library = Library(store)
-        await library.adopt(living_servers(store))
+        await library.adopt(store.living_owners())
         await library.ready([shelf.id], 60)
         counts = (await library.get(shelf.id)).file_counts
         await library.close()
@@ -106,8 +105,8 @@ def test_a_server_that_is_alive_keeps_what_it_has_begun(tmp_path):
         shelf = await library.create(name="", metadata={})
         index = Index(tmp_path / "a.db.index")
         index.add([(unread(shelf.id), "a.md")], None)
-        index.claim(this_server(theirs))
-        await library.adopt({this_server(ours)})
+        index.claim(theirs.owner)
+        await library.adopt({ours.owner})
         await library.ready([shelf.id], 1)
         readers = index.readers()
         index.close()
@@ -138,7 +137,7 @@ def test_a_server_that_is_alive_keeps_what_it_has_begun(tmp_path):
             }
         )
 
-    assert asyncio.run(adopt()) == {this_server(theirs)}
+    assert asyncio.run(adopt()) == {theirs.owner}
     ours.close()
     theirs.close()
 

@@ -12,7 +12,6 @@ import pytest
 from openai import APIConnectionError, OpenAI
 
 from assistants_server.server import Server
-from assistants_server.servers import this_server
 from assistants_server.store import Store, new_id
 from tests.attacks.waiting import until
 from tests.test_alone import alone
@@ -187,7 +186,7 @@ def test_contents_that_no_file_has_are_removed_and_no_others(tmp_path):
     file = client.files.create(file=("a.bin", b"x"), purpose="assistants")
     server.stop()
     living = Store(database)  # another server, which is just receiving an upload
-    upload = f"{new_id('file-')}.{this_server(living)}.part"
+    upload = f"{new_id('file-')}.{living.owner}.part"
     of_the_dead = f"{new_id('file-')}.{new_id('server_')}.part"
     of_the_first_version = f"{new_id('file-')}.part"
     without_a_row = new_id("file-")
