@@ -16,6 +16,7 @@ from tests.fuzz.schema import Ref
 SECONDS = 30  # an answer that takes longer counts as a hang
 ENDED = ("completed", "failed", "cancelled", "incomplete", "expired")
 ECHOED = ("name", "description", "instructions", "metadata", "attributes")
+KEPT = ("assistant", "thread", "thread.message", "thread.run", "vector_store", "vector_store.file")
 MOST_HANGS = 5  # then nothing can be learnt any more
 PARAMETERS = ("assistant_id", "thread_id", "message_id", "run_id", "step_id")
 PARAMETERS += ("file_id", "vector_store_id", "batch_id")
@@ -248,7 +249,7 @@ class Fuzzer:
 
     def _remember(self, request: Request, body: Any) -> None:
         if request.method == "DELETE" and body.get("deleted"):
-            self._forget(request.path, body["id"])
+            self._forget(body["object"], body["id"])
         elif request.method == "POST":
             self._note(body)
         elif request.path.endswith("/steps"):
@@ -258,7 +259,7 @@ class Fuzzer:
     def _compare(self, request: Request, body: dict[str, Any], shown: str) -> None:
         """What was accepted must come back as it was sent."""
         plain = isinstance(request.body, dict) and request.misspelt is None
-        if request.method != "POST" or not plain or "object" not in body:
+        if request.method != "POST" or not plain or body.get("object") not in KEPT:
             return
         for name in ECHOED:
             if not request.body.get(name) or name not in body:
@@ -297,26 +298,34 @@ class Fuzzer:
                 self._add("vector_store", path, "/vector_stores", vector_store_id=id)
             case "vector_store.file":
                 store = body["vector_store_id"]
+                self._forget_batches(store)
                 listed = f"/vector_stores/{store}/files"
                 ids = {"vector_store_id": store, "file_id": id}
                 self._add("store_file", f"{listed}/{id}", listed, **ids)
             case "vector_store.files_batch":
                 store = body["vector_store_id"]
+                self._forget_batches(store)
                 path = f"/vector_stores/{store}/file_batches/{id}"
                 self._add("batch", path, None, vector_store_id=store, batch_id=id)
 
     def _add(self, kind: str, path: str, listed: str | None, **ids: str) -> None:
         self._known.setdefault(kind, {})[path] = Known(kind, path, listed, ids)
 
-    def _forget(self, path: str, id: str) -> None:
+    def _forget(self, deleted: str, id: str) -> None:
         """Forget an object that was deleted, and all that goes with it."""
-        alone = path.endswith("/vector_stores/{vector_store_id}/files/{file_id}")
+        alone = deleted == "vector_store.file.deleted"
         for kind in self._known.values():
             for known in list(kind.values()):
                 if id in known.ids.values() and (not alone or known.kind == "store_file"):
                     del kind[known.path]
-        if "file" in path:  # a batch whose files are all gone is gone too
-            self._known.pop("batch", None)
+        if deleted in ("vector_store.file.deleted", "file"):
+            self._known.pop("batch", None)  # a batch whose files are all gone is gone too
+
+    def _forget_batches(self, store: str) -> None:
+        """Forget a store's batches: this server has none whose files were added once more."""
+        batches = self._known.get("batch", {})
+        for path in [each for each in batches if each.startswith(f"/vector_stores/{store}/")]:
+            del batches[path]
 
     # At the end
 

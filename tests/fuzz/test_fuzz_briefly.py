@@ -1,9 +1,9 @@
-"""A few hundred of the fuzzer's requests, always the same; ``make fuzz`` sends ten thousand."""
+"""Two hundred of the fuzzer's requests, always the same; ``make fuzz`` sends ten thousand."""
 
 from assistants_server.server import Server
 from tests.fuzz.run import fuzz
 
-REQUESTS = 300
+REQUESTS = 200
 
 
 def test_no_request_of_the_fuzzer_finds_a_fault(server: Server):

@@ -17,12 +17,25 @@ from tests.soak.material import answer
 
 CLIENTS = 4
 WORKING = ("queued", "in_progress", "cancelling")
+SECONDS_TO_FINISH = 20  # within which a living server's runs end
 SECONDS_TO_READ = 20  # within which the files of vector stores are read after a crash
 
 
 @dataclass
 class Faults:
-    """What was found, one sentence for each fault."""
+    """What was found, one sentence for each fault.
+
+    Attributes:
+        lost: objects and contents that are missing, or not as they were acknowledged.
+        resurrected: objects that are there although their deletion was acknowledged.
+        stuck: runs that stay active, or do not go on.
+        processes: those that outlived their server.
+        folders: those that no living server needs.
+        contents: contents without an object, and half an upload.
+        locks: more locks than servers.
+        starts: servers that did not start, or did not end when asked to.
+        answers: answers with a 5xx, none at all, and streams without an end.
+    """
 
     lost: list[str] = field(default_factory=list)
     resurrected: list[str] = field(default_factory=list)
@@ -35,10 +48,12 @@ class Faults:
     answers: list[str] = field(default_factory=list)
 
     def add(self, other: "Faults") -> None:
+        """Add what another check has found."""
         for name, found in vars(other).items():
             getattr(self, name).extend(found)
 
     def none(self) -> bool:
+        """Return whether nothing was found."""
         return not any(vars(self).values())
 
 
@@ -88,26 +103,30 @@ def read_list(http: httpx2.Client, path: str) -> list[str]:
     """
     ids, more = [], {}
     while True:
-        answer = http.get(path, params={"limit": 100, **more}).raise_for_status().json()
-        ids += [each["id"] for each in answer["data"]]
-        if not answer["has_more"]:
+        page = http.get(path, params={"limit": 100, **more}).raise_for_status().json()
+        ids += [each["id"] for each in page["data"]]
+        if not page["has_more"]:
             return ids
-        more = {"after": answer["last_id"]}
+        more = {"after": page["last_id"]}
 
 
 def runs_end(
     database: Path, http: httpx2.Client, of_the_dead: list[Promise], seconds: float
 ) -> Faults:
-    """Wait until no run is active: those of a dead server so long, the others three times that.
+    """Wait until no run is active.
 
     A run that waits for its client is not active: it can be answered still.
+
+    Args:
+        of_the_dead: the runs that a killed server has acknowledged.
+        seconds: how long these may take; those of a living server have `SECONDS_TO_FINISH`.
     """
     faults = Faults()
     left = [promise for promise in of_the_dead if promise.state is State.THERE]
 
     def is_done(promise: Promise) -> bool:
-        answer = http.get(promise.path)
-        return answer.status_code == 404 or answer.json()["status"] not in WORKING
+        found = http.get(promise.path)
+        return found.status_code == 404 or found.json()["status"] not in WORKING
 
     def look() -> bool:
         left[:] = [promise for promise in left if not is_done(promise)]
@@ -117,7 +136,7 @@ def runs_end(
         for promise in left:
             status = http.get(promise.path).json()["status"]
             faults.stuck.append(f"{promise.path} of a dead server is {status} still")
-    if not _within(3 * seconds, lambda: not _active(database)):
+    if not _within(SECONDS_TO_FINISH, lambda: not _active(database)):
         known = {promise.id for promise in left}
         faults.stuck += [f"{run} is active" for run in _active(database) if run not in known]
     return faults
@@ -130,7 +149,6 @@ def left_over(database: Path, temporary: Path, living: int, seconds: float) -> F
         living: how many servers live. None of them has run code.
     """
     faults = Faults()
-
     threads = database.with_name(f"{database.name}.threads")
     files = database.with_name(f"{database.name}.files")
 
@@ -188,18 +206,18 @@ def _in(folder: Path) -> list[Path]:
 
 def _kept(http: httpx2.Client, promise: Promise) -> tuple[str, str]:
     """Return "kept", "lost" or "resurrected", and why."""
-    answer = http.get(promise.path)
+    found = http.get(promise.path)
     if promise.state is State.GONE:
-        back = answer.status_code != 404
-        return ("resurrected", f"status {answer.status_code}") if back else ("kept", "")
+        back = found.status_code != 404
+        return ("resurrected", f"status {found.status_code}") if back else ("kept", "")
     if promise.state is State.IN_DOUBT:
-        return ("kept", "") if answer.status_code in (200, 404) else ("lost", answer.text)
+        return ("kept", "") if found.status_code in (200, 404) else ("lost", found.text)
     if promise.fields.get("status") == "completed":  # a vector store's file may still be read
         _within(SECONDS_TO_READ, lambda: http.get(promise.path).json().get("status") in ENDED)
-        answer = http.get(promise.path)
-    if answer.status_code != 200:
-        return "lost", f"{answer.status_code} {answer.text}"
-    body = as_read(answer.json())
+        found = http.get(promise.path)
+    if found.status_code != 200:
+        return "lost", f"{found.status_code} {found.text}"
+    body = _as_read(found.json())
     for name, value in promise.fields.items():
         if body.get(name) != value:
             return "lost", f"{name} is {body.get(name)!r}, not {value!r}"
@@ -215,7 +233,7 @@ def _kept(http: httpx2.Client, promise: Promise) -> tuple[str, str]:
     return "kept", ""
 
 
-def as_read(body: dict) -> dict:
+def _as_read(body: dict) -> dict:
     """Return an object with the names that promises use: a message has a `text`."""
     if body["object"] == "thread.message" and body["content"]:
         return {**body, "text": body["content"][0]["text"]["value"]}

@@ -6,6 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2
+
 from tests.soak import check, material
 from tests.soak.check import Faults
 from tests.soak.ledger import Promise
@@ -40,7 +42,9 @@ class Life:
         NotStarted: a server does not start.
     """
 
-    def __init__(self, folder: Path, servers: int, seed: str, passages: dict) -> None:
+    def __init__(
+        self, folder: Path, servers: int, seed: str, passages: dict[str, list[str]]
+    ) -> None:
         self.faults = Faults()
         self.checked = 0
         self._random = random.Random(seed)
@@ -134,7 +138,7 @@ class Life:
                 time.sleep(0.005)
             time.sleep(self._random.uniform(0, 0.6))
 
-    def _check(self, http, promises: list[Promise]) -> None:
+    def _check(self, http: httpx2.Client, promises: list[Promise]) -> None:
         self.faults.add(check.promises(http, promises))
         self.checked += len(promises)
 
@@ -184,7 +188,7 @@ def read_undisturbed(folder: Path) -> dict[str, list[str]]:
         server.stop()
 
 
-def _read(http, store: str, name: str, content: bytes) -> list[str]:
+def _read(http: httpx2.Client, store: str, name: str, content: bytes) -> list[str]:
     upload = {"data": {"purpose": "assistants"}, "files": {"file": (name, content)}}
     file = http.post("/files", **upload).json()["id"]
     path = f"/vector_stores/{store}/files"

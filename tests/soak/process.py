@@ -117,7 +117,7 @@ def end_strays(servers: list[ServerProcess], seconds: float) -> list[str]:
     found = []
     for process in strays:
         try:
-            found.append(" ".join(process.cmdline())[:300])
+            found.append(f"{process.name()} … {' '.join(process.cmdline())[-150:]}")
             process.send_signal(signal.SIGKILL)
         except psutil.Error:
             found.append(f"process {process.pid}")

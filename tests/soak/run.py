@@ -5,6 +5,7 @@ stays active, or a process, a folder, a content or a lock is left over.
 """
 
 import argparse
+import itertools
 import json
 import signal
 import sys
@@ -12,6 +13,8 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+
+import httpx2
 
 from tests.soak.check import Faults
 from tests.soak.life import Life, read_undisturbed
@@ -48,7 +51,9 @@ class Campaign:
             NotStarted: not even a server that nobody disturbs starts.
         """
         passages = read_undisturbed(self._folder / "calm")
-        for number in range(-(-rounds // ROUNDS_OF_A_LIFE)):
+        for number in itertools.count():
+            if self.rounds >= rounds:
+                return
             folder = self._folder / str(number)
             folder.mkdir()
             life = Life(folder, 1 + number % 2, f"{self._seed} {number}", passages)
@@ -59,6 +64,8 @@ class Campaign:
                 life.end()
             except NotStarted as error:
                 life.faults.starts.append(str(error))
+            except httpx2.TransportError as error:
+                life.faults.answers.append(f"no answer to a check: {type(error).__name__} {error}")
             finally:
                 life.abandon()
                 self._count(life)
