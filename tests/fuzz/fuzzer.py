@@ -298,13 +298,11 @@ class Fuzzer:
                 self._add("vector_store", path, "/vector_stores", vector_store_id=id)
             case "vector_store.file":
                 store = body["vector_store_id"]
-                self._forget_batches(store)
                 listed = f"/vector_stores/{store}/files"
                 ids = {"vector_store_id": store, "file_id": id}
                 self._add("store_file", f"{listed}/{id}", listed, **ids)
             case "vector_store.files_batch":
                 store = body["vector_store_id"]
-                self._forget_batches(store)
                 path = f"/vector_stores/{store}/file_batches/{id}"
                 self._add("batch", path, None, vector_store_id=store, batch_id=id)
 
@@ -318,14 +316,6 @@ class Fuzzer:
             for known in list(kind.values()):
                 if id in known.ids.values() and (not alone or known.kind == "store_file"):
                     del kind[known.path]
-        if deleted in ("vector_store.file.deleted", "file"):
-            self._known.pop("batch", None)  # a batch whose files are all gone is gone too
-
-    def _forget_batches(self, store: str) -> None:
-        """Forget a store's batches: this server has none whose files were added once more."""
-        batches = self._known.get("batch", {})
-        for path in [each for each in batches if each.startswith(f"/vector_stores/{store}/")]:
-            del batches[path]
 
     # At the end
 
