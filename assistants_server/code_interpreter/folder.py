@@ -46,7 +46,7 @@ class Reader:
         chunk = self._source.read(size)
         self._left -= len(chunk)
         if self._left < 0:
-            raise Skipped(f"it is larger than {self._most // limits.MEGABYTE} MB")
+            raise Skipped(f"it is larger than the {self._most:,} bytes that are left for it")
         return chunk
 
 

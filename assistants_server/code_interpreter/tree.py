@@ -55,7 +55,7 @@ class Usage:
 
 
 def open_folder(path: Path) -> Folder:
-    """Return an open folder, for `close_folder` to close. Code may have forbidden it: `chmod 0`.
+    """Return an open folder, for `close_folder` to close. What code has forbidden there is allowed.
 
     Raises:
         OSError: there is none, or it is a link.
@@ -64,10 +64,14 @@ def open_folder(path: Path) -> Folder:
         return path
     flags = os.O_RDONLY | os.O_DIRECTORY | SAFELY
     try:
-        return os.open(path, flags)
+        folder = os.open(path, flags)
     except PermissionError:
         _allow(path.parent, path.name)
-        return os.open(path, flags)
+        folder = os.open(path, flags)
+    with contextlib.suppress(OSError):  # it is another user's
+        if os.fstat(folder).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            os.fchmod(folder, stat.S_IRWXU)
+    return folder
 
 
 def close_folder(folder: Folder) -> None:

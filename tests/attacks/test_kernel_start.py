@@ -184,6 +184,8 @@ def test_code_that_forbids_its_own_folders_harms_neither_its_thread_nor_the_clea
         either.run(f"import os; open('kept.txt', 'w').write('kept'); os.chmod({folder}, 0)")
         assert either.logs(read) == "kept"
         assert either.kept()["kept.txt"] == b"kept"
-    either.run("import os; os.chmod('.', 0); os._exit(1)")
+    either.run("import os; os.mkdir('d'); os.chmod('d', 0); os.chmod('.', 0o500)")
+    assert either.logs("print('alive')") == "alive"
+    either.run("import os; os.mkdir('e'); os.chmod('.', 0o500); os._exit(1)")
     either.wait_for(either.interpreter.forget("thread_1"))
     assert list(tmp_path.glob("a.db.threads/*/*")) == []
