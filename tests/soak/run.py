@@ -69,7 +69,11 @@ class Campaign:
             finally:
                 life.abandon()
                 self._count(life)
-                print(f"  {self.rounds:4} rounds, {self._summary(life.faults)}", flush=True)
+                print(
+                    f"  {self.rounds:4} rounds, {self.acknowledged} acknowledged, "
+                    f"{self.checked} checked, {self._summary(life.faults)}",
+                    flush=True,
+                )
 
     def report(self) -> None:
         """Print the figures, and the first faults of each kind."""
@@ -116,8 +120,10 @@ def main() -> None:
     print(f"crash campaign, seed {given.seed}")
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
         campaign = Campaign(Path(folder), given.seed)
-        campaign.play(given.rounds)
-        campaign.report()
+        try:
+            campaign.play(given.rounds)
+        finally:  # also if it is stopped
+            campaign.report()
     print(f"{time.monotonic() - started:.0f} s")
     sys.exit(0 if campaign.faults.none() else 1)
 
