@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 HEAD_SECONDS = 30.0  # for a request's first line and headers, from the first byte to the last
 BODY_SECONDS = 30.0  # from one piece of a body to the next
+LEAST_BYTES_PER_SECOND = 500  # of a body, after its first BODY_SECONDS
 MOST_BYTES_OF_HEAD = 64 * 1024
 MOST_CONNECTIONS = 1024
 FILES_FOR_THE_REST = 32  # the database, kernels, connections of our own
@@ -51,11 +52,13 @@ class Connection(HttpToolsProtocol):
         self._too_long = False
         self._idle_since = self.loop.time()
         self._deadline = self._idle_since + HEAD_SECONDS
+        self._last_deadline = math.inf
         # The lowest number that is free is given out, so a high one says that few are left.
         number = transport.get_extra_info("socket").fileno()
         too_many = len(self.connections) > most_connections()
-        if too_many or number > most_files() - FILES_FOR_THE_REST:
-            self._make_room()
+        few_files = number > most_files() - FILES_FOR_THE_REST
+        if (too_many or few_files) and not self._make_room() and too_many:
+            self._refuse(503, "Too many clients are connected. Try again in a while.")
 
     def data_received(self, data: bytes) -> None:
         if self._deadline == math.inf and not self._is_answering():  # empty lines, or a request
@@ -73,6 +76,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._has_head = False
         self._deadline = self.loop.time() + HEAD_SECONDS
+        self._last_deadline = math.inf
 
     def on_headers_complete(self) -> None:
         length = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -82,19 +86,20 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self._has_head = True
         self._bytes_of_head = 0
-        self._deadline = self.loop.time() + BODY_SECONDS
+        self._expect_body()
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
         self._bytes_of_head = 0
         if not self.cycle.response_complete:
             self._deadline = self.loop.time() + BODY_SECONDS
+            self._last_deadline += len(body) / LEAST_BYTES_PER_SECOND
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._bytes_of_head = 0
         if not self.cycle.response_complete:
-            self._deadline = math.inf
+            self._deadline = self._last_deadline = math.inf
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -110,13 +115,16 @@ class Connection(HttpToolsProtocol):
     def close_if_late(self, now: float) -> None:
         """Give up on the client if it is to send something, and has not for too long."""
         if self.flow.read_paused:  # it is the server that does not read
-            self._deadline = now + BODY_SECONDS
-        if now < self._deadline or self._is_answering():
+            self._expect_body()
+        if now < min(self._deadline, self._last_deadline) or self._is_answering():
             return
         if self.cycle is not None and self.cycle.response_started:
             self.transport.close()
         else:
             self._refuse(408, "The request did not arrive in time.")
+
+    def _expect_body(self) -> None:
+        self._deadline = self._last_deadline = self.loop.time() + BODY_SECONDS
 
     def _is_answering(self) -> bool:
         """Return whether a whole request is here, and its answer is not."""
@@ -125,17 +133,16 @@ class Connection(HttpToolsProtocol):
     def _has_request(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> bool:
+        """Close the connection that has been without a request for longest, if there is one."""
         waiting = [
             each
             for each in self.connections
             if each is not self and not each._has_request() and not each.transport.is_closing()
         ]
         if waiting:
-            oldest = min(waiting, key=lambda each: each._idle_since)
-            oldest.transport.abort()
-        else:
-            self._refuse(503, "Too many clients are connected. Try again in a while.")
+            min(waiting, key=lambda each: each._idle_since).transport.abort()
+        return bool(waiting)
 
     def _refuse(self, status: int, message: str) -> None:
         kind = "server_error" if status >= 500 else "invalid_request_error"

@@ -8,7 +8,7 @@ from openai.types.beta import Assistant, AssistantDeleted
 from pydantic import Field
 
 from assistants_server.api import fields, resources
-from assistants_server.api.context import TheLibrary, TheStore
+from assistants_server.api.context import SECONDS_TO_WAIT, TheLibrary, TheStore
 from assistants_server.api.lists import ListPage, Paging
 from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
@@ -49,7 +49,8 @@ async def create(body: CreateAssistant, store: TheStore, library: TheLibrary) ->
                 **body.given(),
             }
         )
-        store.insert(assistant)
+        async with store.writing(SECONDS_TO_WAIT):
+            store.insert(assistant)
         undo.pop_all()
     return assistant
 
@@ -71,7 +72,7 @@ async def modify(
     store.get(Assistant, assistant_id)
     async with AsyncExitStack() as undo:
         await resources.settle(library, store, body.tool_resources, undo)
-        with store.transaction():
+        async with store.writing(SECONDS_TO_WAIT):
             before = store.get(Assistant, assistant_id)
             after = Assistant.model_validate({**before.model_dump(by_alias=True), **body.given()})
             store.update(after)

@@ -12,7 +12,7 @@ from openai.types.beta.threads import Message, MessageDeleted
 from pydantic import Field
 
 from assistants_server.api import fields, resources
-from assistants_server.api.context import TheLibrary, TheStore
+from assistants_server.api.context import SECONDS_TO_WAIT, TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
 from assistants_server.api.route import StrictRoute
@@ -167,7 +167,7 @@ async def create(
     thread_id: str, body: CreateMessage, store: TheStore, library: TheLibrary
 ) -> Message:
     async with AsyncExitStack() as undo:
-        with store.transaction():
+        async with store.writing(SECONDS_TO_WAIT):
             refuse_if_active(store, thread_id)
             message = _message(store, thread_id, body)
             store.insert(message, parent=thread_id)

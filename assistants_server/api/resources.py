@@ -118,17 +118,18 @@ async def _give_store(library: Library, store: Store, thread_id: str, undo: Asyn
     before = store.get(Thread, thread_id).tool_resources
     named = {"file_search": {"vector_store_ids": [created.id]}}
     after = ThreadResources.model_validate({**(before.model_dump() if before else {}), **named})
-    _replace(store, thread_id, before, after)
-    undo.callback(_replace, store, thread_id, after, before)
+    await _replace(store, thread_id, before, after)
+    undo.push_async_callback(_replace, store, thread_id, after, before)
     return created.id
 
 
-def _replace(
+async def _replace(
     store: Store, thread_id: str, old: ThreadResources | None, new: ThreadResources | None
 ) -> None:
-    with store.change(Thread, thread_id) as thread:
-        if thread.tool_resources == old:  # nobody else has changed them
-            thread.tool_resources = new
+    async with store.writing(SECONDS_TO_WAIT):
+        with store.change(Thread, thread_id) as thread:
+            if thread.tool_resources == old:  # nobody else has changed them
+                thread.tool_resources = new
 
 
 async def _unmake(library: Library, made: VectorStore) -> None:

@@ -9,7 +9,7 @@ from openai.types.beta.threads import Message, Run
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistants_server.api import fields, resources
-from assistants_server.api.context import TheEngine, TheStore
+from assistants_server.api.context import SECONDS_TO_WAIT, TheEngine, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.event_stream import EventStream
 from assistants_server.api.lists import ListPage, Paging
@@ -83,7 +83,7 @@ async def _add_run(store: Store, thread_id: str, body: CreateRun, undo: AsyncExi
     """
     store.get(Thread, thread_id)
     messages = await prepare(store, thread_id, body.additional_messages or [])
-    with store.transaction():
+    async with store.writing(SECONDS_TO_WAIT):
         store.get(Thread, thread_id)
         assistant = store.get(Assistant, body.assistant_id)
         if run := active_run(store, thread_id):
@@ -232,7 +232,7 @@ async def modify(thread_id: str, run_id: str, body: ModifyRun, store: TheStore) 
 @router.post("/{thread_id}/runs/{run_id}/cancel")
 async def cancel(thread_id: str, run_id: str, store: TheStore, engine: TheEngine) -> Run:
     expire_if_due(store, store.get(Run, run_id, thread_id))
-    with store.transaction():
+    async with store.writing(SECONDS_TO_WAIT):
         with store.change(Run, run_id, thread_id) as run:
             if run.status not in ("queued", "in_progress", "requires_action"):
                 raise ApiError(400, f"Cannot cancel run with status '{run.status}'.")

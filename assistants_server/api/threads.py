@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from openai.types.beta import Thread, ThreadDeleted
 
 from assistants_server.api import fields, resources
-from assistants_server.api.context import TheEngine, TheLibrary, TheStore
+from assistants_server.api.context import SECONDS_TO_WAIT, TheEngine, TheLibrary, TheStore
 from assistants_server.api.messages import Messages, prepare, to_search
 from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
@@ -46,7 +46,7 @@ async def add_thread(
         and body.tool_resources.model_dump(exclude={"file_search": {"vector_stores"}}),
     )
     messages = await prepare(store, thread.id, body.messages)
-    with store.transaction():
+    async with store.writing(SECONDS_TO_WAIT):
         store.insert(thread)
         for row in messages:
             store.insert_row(row)
@@ -75,7 +75,7 @@ async def modify(
     store.get(Thread, thread_id)
     async with AsyncExitStack() as undo:
         await resources.settle(library, store, body.tool_resources, undo)
-        with store.transaction():
+        async with store.writing(SECONDS_TO_WAIT):
             before = store.get(Thread, thread_id)
             after = Thread.model_validate({**before.model_dump(), **body.given()})
             store.update(after)

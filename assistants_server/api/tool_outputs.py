@@ -5,7 +5,7 @@ from openai.types.beta.threads import Run
 from openai.types.beta.threads.runs import RunStep
 
 from assistants_server.api import fields
-from assistants_server.api.context import TheEngine, TheStore
+from assistants_server.api.context import SECONDS_TO_WAIT, TheEngine, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.event_stream import EventStream
 from assistants_server.api.route import StrictRoute
@@ -29,7 +29,7 @@ class SubmitToolOutputs(fields.Body):
 async def submit(
     thread_id: str, run_id: str, body: SubmitToolOutputs, store: TheStore, engine: TheEngine
 ) -> Run | EventStream:
-    with store.transaction():
+    async with store.writing(SECONDS_TO_WAIT):
         run = expire_if_due(store, store.get(Run, run_id, thread_id))
         if run.status != "requires_action":
             raise ApiError(400, f"Runs in status '{run.status}' do not accept tool outputs.")

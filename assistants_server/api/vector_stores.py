@@ -7,7 +7,7 @@ from openai.types import VectorStore, VectorStoreDeleted, VectorStoreSearchRespo
 from pydantic import AfterValidator, BaseModel, Field
 
 from assistants_server.api import fields
-from assistants_server.api.context import TheLibrary, TheStore
+from assistants_server.api.context import SECONDS_TO_WAIT, TheLibrary, TheStore
 from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import ListPage, Paging
 from assistants_server.api.route import StrictRoute
@@ -129,7 +129,7 @@ async def retrieve(vector_store_id: str, library: TheLibrary) -> VectorStore:
 async def modify(
     vector_store_id: str, body: ModifyStore, store: TheStore, library: TheLibrary
 ) -> VectorStore:
-    with store.transaction():
+    async with store.writing(SECONDS_TO_WAIT):
         before = store.get(VectorStore, vector_store_id)
         given = {key: value for key, value in body.given().items() if value is not None}
         store.update(VectorStore.model_validate({**before.model_dump(), **given}))

@@ -120,7 +120,14 @@ def test_a_body_that_nobody_reads_is_not_taken_for_ever(impatient, server):
         assert is_closed_while_it_sends(client, b"x")
 
 
-def test_a_slow_body_that_moves_is_not_cut(impatient, server):
+def test_a_body_that_comes_letter_by_letter_is_not_held_for_ever(impatient, server):
+    with connect(server.base_url) as client:
+        client.sendall(head(server, "Content-Length: 99999999\r\n", path="/v1/files"))
+        assert is_closed_while_it_sends(client, b"x")
+
+
+def test_a_slow_body_that_moves_is_not_cut(impatient, server, monkeypatch):
+    monkeypatch.setattr(connection, "LEAST_BYTES_PER_SECOND", 1)
     content = b"{" + b" " * 10 + b"}"
     with connect(server.base_url) as client:
         client.sendall(
