@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from assistants_server.api.errors import ApiError
 from assistants_server.engine import Engine
 from assistants_server.file_search import Library
 from assistants_server.store import Store
@@ -16,8 +17,11 @@ async def writable(request: Request) -> None:
     """Wait until what the request changes can be written, without holding up the others.
 
     Raises:
+        ApiError: 503, the server is stopping, and would not finish what the request begins.
         Busy: another process has been writing for all that time.
     """
+    if request.app.state.engine.closing:
+        raise ApiError(503, "The server is stopping.", type="server_error")
     if request.method not in READING:
         await request.app.state.store.writable(SECONDS_TO_WAIT)
 

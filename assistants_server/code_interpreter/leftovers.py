@@ -40,7 +40,7 @@ class Places:
 
     def others(self) -> set[str]:
         """Return the names of the other servers that have a folder."""
-        names = set(_names(self._all_threads, ""))
+        names = set(_names(self._all_threads, "", whoever=True))
         names.update(f"server_{name}" for name in _names(self._temporary, self._prefix))
         return names - {self._owner}
 
@@ -61,15 +61,15 @@ class Places:
         return self._temporary / (self._prefix + owner.removeprefix("server_"))
 
 
-def _names(folder: Path, prefix: str) -> list[str]:
-    """Return the folders of this user there, by the names behind the prefix."""
+def _names(folder: Path, prefix: str, whoever: bool = False) -> list[str]:
+    """Return the folders of this user there, or `whoever` has them, by the names behind the prefix."""
     names = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(prefix):
                 with contextlib.suppress(OSError):
                     status = entry.stat(follow_symlinks=False)
-                    mine = os.name != "posix" or status.st_uid == os.getuid()
+                    mine = whoever or os.name != "posix" or status.st_uid == os.getuid()
                     if mine and stat.S_ISDIR(status.st_mode):
                         names.append(entry.name.removeprefix(prefix))
     return names

@@ -27,11 +27,13 @@ class Engine:
     Attributes:
         feed: tells what becomes of the runs that are executed here.
         library: the vector stores.
+        closing: whether the engine is being closed; a run that is started now fails at once.
     """
 
     def __init__(self, store: Store, upstream: Upstream, unsafe_code: bool = True) -> None:
         self.feed = Feed()
         self.library = Library(store)
+        self.closing = False
         self._store = store
         self._model = ModelServer(upstream)
         self._interpreter = CodeInterpreter(store, unsafe_code)
@@ -63,6 +65,7 @@ class Engine:
         execution = Execution(
             self._store, self.feed, self._model, self._interpreter, self.library, run_id
         )
+        execution.stopping = self.closing
         self._executions[run_id] = execution
         execution.task.add_done_callback(self._ended)
 
@@ -77,12 +80,13 @@ class Engine:
 
     async def close(self) -> None:
         """Stop all runs, marking them ``failed``, and close the connections."""
+        self.closing = True
         await self._watchdog.stop()
-        executions = list(self._executions.values())
-        for execution in executions:
-            execution.stopping = True
-            execution.interrupt()
-        await asyncio.gather(*(each.task for each in executions), return_exceptions=True)
+        while executions := list(self._executions.values()):  # some may just be starting
+            for execution in executions:
+                execution.stopping = True
+                execution.interrupt()
+            await asyncio.gather(*(each.task for each in executions), return_exceptions=True)
         await self._interpreter.close()
         await self.library.close()
         await self._model.close()

@@ -9,6 +9,7 @@ from openai.types.beta.threads.run import RequiredAction
 
 from assistants_server.clock import now
 from assistants_server.code_interpreter import CodeInterpreter
+from assistants_server.ending import log_failure, program_ends
 from assistants_server.engine import search, tools
 from assistants_server.engine.draft import Draft
 from assistants_server.engine.feed import Feed
@@ -94,9 +95,10 @@ class Execution:
             )
         except (StoreError, search.Expired, ImageTooLarge) as error:
             return failed(str(error))
-        except Exception:
-            log.exception("failed", extra={"fields": {"run": self.run_id}})
-            return failed("The server had an error; its log says more.")
+        except Exception as error:
+            log_failure(log, "failed", run=self.run_id)
+            ends = program_ends(error)
+            return failed(STOPPED if ends else "The server had an error; its log says more.")
 
     async def _begin(self) -> Run:
         if self.stopping:

@@ -10,6 +10,7 @@ from typing import Any
 
 from openai.types.beta.threads import Run
 
+from assistants_server.ending import log_failure
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import ACTIVE, End, end_run, failed
 from assistants_server.store import NotFound, Store, Unreadable
@@ -93,7 +94,7 @@ class Watchdog:
         except Exception as error:
             if self._troubles.get(what) != repr(error):
                 self._troubles[what] = repr(error)
-                log.exception("watchdog", extra={"fields": {"looking_at": what}})
+                log_failure(log, "watchdog", looking_at=what)
 
     async def _look_after_own(self) -> None:
         mine = {

@@ -10,6 +10,7 @@ from functools import partial
 
 from openai.types.vector_stores.vector_store_file import LastError
 
+from assistants_server.ending import log_failure
 from assistants_server.file_search.child import Child, Unreadable
 from assistants_server.file_search.index import Index, Unread
 from assistants_server.file_search.reading import pieces
@@ -99,7 +100,7 @@ class Reader:
                 if not await self._do_something():
                     await waker.wait()
             except Exception:
-                log.exception("reading files failed; it goes on")
+                log_failure(log, "reading files failed; it goes on")
                 await asyncio.sleep(SECONDS_AFTER_TROUBLE)
 
     async def _do_something(self) -> bool:
@@ -130,7 +131,7 @@ class Reader:
             used, error = await self._fill(unread)
             await self._writing.do(lambda index: index.finish(unread.seq, self._owner, used, error))
         except Exception:  # the index was locked for long, for example, or the disk is full
-            log.exception("index not written", extra={"fields": {"file": unread.file.id}})
+            log_failure(log, "index not written", file=unread.file.id)
             await self._give_back(unread)
 
     async def _give_back(self, unread: Unread) -> None:
@@ -166,7 +167,7 @@ class Reader:
         except FileNotFoundError:
             return used, DELETED
         except Exception:
-            log.exception("reading failed", extra={"fields": {"file": unread.file.id}})
+            log_failure(log, "reading failed", file=unread.file.id)
             return used, TROUBLE
         return used, None
 

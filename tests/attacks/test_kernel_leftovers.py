@@ -1,5 +1,6 @@
 """A server that is killed at any moment leaves no process, and what it leaves on the disk goes."""
 
+import os
 import subprocess
 import sys
 import time
@@ -164,3 +165,12 @@ def test_the_path_of_a_socket_is_short_enough_on_every_system(tmp_path, monkeypa
     store.close()
     kernels = Places(store.path, store.owner).kernels
     assert len(f"{kernels}/9999/s-5") < 104  # macOS
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no user ids")
+def test_folders_that_were_given_to_the_code_are_found_too(tmp_path, monkeypatch):
+    # As older versions left them, when the server was root's.
+    database = tmp_path / "a.db"
+    (tmp_path / "a.db.threads" / "thread_1").mkdir(parents=True)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    assert Places(database, "server_1").others() == {"thread_1"}
