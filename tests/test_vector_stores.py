@@ -15,6 +15,7 @@ from pypdf import PdfWriter
 
 from assistants_server.file_search import library, passages
 from assistants_server.server import Server
+from tests import pdfs
 from tests.strict import check
 from tests.test_alone import alone
 
@@ -40,23 +41,7 @@ def add(client: OpenAI, store: VectorStore, name: str, content: bytes, **more) -
 
 def pdf(text: str = "", password: str = "") -> bytes:
     """Return a PDF of one page with that text, or an empty page."""
-    stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode()
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
-        b"/Resources << /Font << /F1 5 0 R >> >> >>",
-        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    body, offsets = b"%PDF-1.4\n", []
-    for number, each in enumerate(objects, 1):
-        offsets.append(len(body))
-        body += b"%d 0 obj\n%s\nendobj\n" % (number, each)
-    start = len(body)
-    body += b"xref\n0 6\n0000000000 65535 f \n"
-    body += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    body += b"trailer << /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % start
+    body = pdfs.pdf(f"72 720 Td ({text}) Tj")
     if not password:
         return body
     writer, locked = PdfWriter(io.BytesIO(body)), io.BytesIO()

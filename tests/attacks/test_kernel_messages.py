@@ -3,8 +3,6 @@
 import re
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,7 +10,6 @@ from openai import OpenAI
 
 from assistants_server.code_interpreter import limits
 from tests.conftest import MODEL
-from tests.running import Running
 
 resource = pytest.importorskip("resource", reason="Windows does not say how much memory was used")
 
@@ -62,12 +59,6 @@ FORGED = [
     "send('stream', {'text': 'x'}, key=b'another')",
     "send('stream', {'text': 'x'}, header=json.dumps({'msg_id': 'a', 'msg_type': {}}).encode())",
 ]
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Running]:
-    with Running(tmp_path) as running:
-        yield running
 
 
 def test_forged_messages_fail_no_call(sandbox):

@@ -3,27 +3,15 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from assistants_server.code_interpreter import bwrap, limits
 from assistants_server.store import NotFound
-from tests.running import Running
 
 SECRET = b"canary of the host"
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
-
-
-@pytest.fixture(params=["with bwrap", "without"])
-def sandbox(request, tmp_path: Path, monkeypatch) -> Iterator[Running]:
-    if request.param == "without":
-        monkeypatch.setattr(bwrap, "way", lambda: None)
-    elif bwrap.way() is None:
-        pytest.skip("bwrap is not installed or not allowed on this machine")
-    with Running(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

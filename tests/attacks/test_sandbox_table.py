@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -22,16 +22,6 @@ from tests.conftest import MODEL, ROOT
 from tests.running import Running
 
 LINUX = sys.platform == "linux"
-
-
-@pytest.fixture(params=["with bwrap", "without"])
-def sandbox(request, tmp_path: Path, monkeypatch) -> Iterator[Running]:
-    if request.param == "without":
-        monkeypatch.setattr(bwrap, "way", lambda: None)
-    elif bwrap.way() is None:
-        pytest.skip("bwrap is not installed or not allowed on this machine")
-    with Running(tmp_path) as running:
-        yield running
 
 
 def leaves_its_process_or_folder(sandbox: Running, folder: Path, _) -> bool:

@@ -15,10 +15,13 @@ import httpx2
 import psutil
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.pdfs import pdf
+
 MODEL = "gpt-6-luna"
 MEGABYTE = 1024 * 1024
 SECONDS = 40  # a heavy request may take so long; then nobody waits for it
 ENDED = ("completed", "failed", "cancelled", "incomplete", "expired", "requires_action")
+LINES = " ".join(f"(Line {line} of the page tells a story.) Tj T*" for line in range(50))
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
 
@@ -151,7 +154,7 @@ def long_query(target: Target) -> None:
 
 
 def long_pdf(target: Target) -> None:
-    target.read("book.pdf", _pdf(pages=1500))
+    target.read("book.pdf", pdf(f"72 720 Td {LINES}", pages=1500))
 
 
 def big_message(target: Target) -> None:
@@ -304,31 +307,3 @@ TO_THE_COLLECTOR = (
     Heavy("collector: a key of 300 MB", big_token),
     Heavy("collector: a span at 2^64 - 1", late_span),
 )
-
-
-def _pdf(pages: int) -> bytes:
-    """Return a PDF whose every page is full of text."""
-    lines = " ".join(f"(Line {line} of the page tells a story.) Tj T*" for line in range(50))
-    stream = f"BT /F1 9 Tf 12 TL 72 720 Td {lines} ET".encode()
-    kids = " ".join(f"{4 + page} 0 R" for page in range(pages))
-    font = 4 + pages
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>".encode(),
-        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
-        *[
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 3 0 R "
-            b"/Resources << /Font << /F1 %d 0 R >> >> >>" % font
-        ]
-        * pages,
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    body, offsets = b"%PDF-1.4\n", []
-    for number, each in enumerate(objects, 1):
-        offsets.append(len(body))
-        body += b"%d 0 obj\n%s\nendobj\n" % (number, each)
-    start = len(body)
-    body += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    body += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    size = len(objects) + 1
-    return body + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (size, start)

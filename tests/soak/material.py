@@ -4,6 +4,7 @@ import json
 import random
 
 from helpers import DISPLAY_QUIZ_TOOL
+from tests.pdfs import pdf
 
 MODEL = "gpt-6-luna"
 QUESTIONS = (
@@ -50,30 +51,9 @@ def document(topic: int) -> bytes:
     return "\n".join(line for line in lines for _ in range(1 + 40 * topic)).encode()
 
 
-def pdf(text: str) -> bytes:
-    """Return a PDF of one page."""
-    stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode()
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
-        b"/Resources << /Font << /F1 5 0 R >> >> >>",
-        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    body, offsets = b"%PDF-1.4\n", []
-    for number, each in enumerate(objects, 1):
-        offsets.append(len(body))
-        body += b"%d 0 obj\n%s\nendobj\n" % (number, each)
-    start = len(body)
-    body += b"xref\n0 6\n0000000000 65535 f \n"
-    body += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    return body + b"trailer << /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % start
-
-
 # Read once by a server that nobody kills, they tell how each must read after a crash.
 DOCUMENTS = {
     **{f"text-{topic}.txt": document(topic) for topic in range(4)},
     "page.html": b"<html><p>One paragraph</p>" + b"<p>and another</p>" * 200 + b"</html>",
-    "page.pdf": pdf("Numbers are everywhere."),
+    "page.pdf": pdf("72 720 Td (Numbers are everywhere.) Tj"),
 }
