@@ -7,6 +7,8 @@ CPU_SECONDS = 300  # for the life of a kernel
 MEMORY_BYTES = 2048 * MEGABYTE  # of address space, for each process
 FILE_BYTES = 64 * MEGABYTE  # for each file that code writes
 PROCESSES = 64  # threads count, and a bare kernel has about a dozen
+# Without bwrap the limit counts whatever runs for the user, other kernels included.
+PROCESSES_BESIDE_OTHERS = 256
 OPEN_FILES = 512  # for each process
 TEMPORARY_BYTES = 64 * MEGABYTE  # in memory, for each of /tmp and /dev/shm in the sandbox
 FOLDER_BYTES = 1024 * MEGABYTE  # on the disk, for a thread's folder and its kernel's own

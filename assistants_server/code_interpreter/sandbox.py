@@ -108,7 +108,7 @@ def command(folder: Path, scratch: Path, uid: int | None, lifeline: int | None) 
         "cpu": limits.CPU_SECONDS,
         "memory": limits.MEMORY_BYTES,
         "file": limits.FILE_BYTES,
-        "processes": limits.PROCESSES + (0 if way else _running_processes()),
+        "processes": limits.PROCESSES if way else _most_processes(),
         "open_files": limits.OPEN_FILES,
         "folder": DATA if way else str(folder),
         "lifeline": lifeline,
@@ -153,8 +153,8 @@ def _is_root() -> bool:
     return os.name == "posix" and os.getuid() == 0
 
 
-def _running_processes() -> int:
-    """Return how many tasks this user has: without a sandbox the limit counts them all."""
+def _most_processes() -> int:
+    """Return how many tasks this user may have: without a sandbox the limit counts them all."""
     if sys.platform != "linux":
         return 1000
     mine = [entry for entry in os.scandir("/proc") if entry.name.isdigit()]
@@ -165,4 +165,4 @@ def _running_processes() -> int:
                 tasks += len(os.listdir(f"/proc/{entry.name}/task"))
         except OSError:
             continue
-    return tasks
+    return tasks + limits.PROCESSES_BESIDE_OTHERS
