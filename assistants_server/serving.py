@@ -14,8 +14,9 @@ from assistants_server.connection import Connection, note_accept_trouble
 LOOPBACK = "127.0.0.1"
 SECONDS_TO_FINISH = 5
 QUEUE = 2048
-# As many as are accepted before the first of them is looked at, and may be told to make room.
-ACCEPTED_AT_ONCE = 16
+# In each round of the event loop. Who has to make room for a newcomer is closed three rounds later,
+# so three times as many must fit into connection.FILES_FOR_THE_REST.
+ACCEPTED_AT_ONCE = 4
 TICKS_A_SECOND = 10  # uvicorn's
 
 
