@@ -98,17 +98,19 @@ class Kernel:
         try:
             await asyncio.to_thread(tree.remove, self._scratch)  # left by a start that failed
             connection = self._write_connection()
-            self._channels = Channels(connection)
+            channels = self._channels = Channels(connection)
             command = sandbox.command(self._folder, self._scratch, self._uid, lifeline())
             command += ["-f", str(self._scratch / "kernel.json"), "--log-level=ERROR"]
-            self._processes = Processes(command, self._scratch)
+            processes = self._processes = Processes(command, self._scratch)
             async with asyncio.timeout(SECONDS_TO_START):
-                while not await self._channels.open():
-                    if self._processes.have_ended():
+                while not await channels.open():
+                    if processes.have_ended():
                         raise EOFError
                     await asyncio.sleep(SECONDS_BETWEEN_TRIES)
-                await self._channels.answers()
-            await asyncio.to_thread(self._processes.started)
+                await channels.answers()
+            await asyncio.to_thread(processes.started)
+            if self._processes is not processes:  # stopped meanwhile: its thread was deleted
+                raise EOFError
         except BaseException:
             await self.stop()
             raise
