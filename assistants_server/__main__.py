@@ -14,8 +14,8 @@ from assistants_server.code_interpreter import notice
 from assistants_server.engine import Upstream, trouble
 from assistants_server.places import default_database
 from assistants_server.server import Server, is_loopback
-from assistants_server.serving import LOOPBACK
 from assistants_server.store import StoreError
+from assistants_server.web.http_server import LOOPBACK
 
 SHORTEST_TOKEN = 16
 ALL_ADDRESSES = ("0.0.0.0", "::")

@@ -8,7 +8,6 @@ from fastapi.telemetry import TelemetryConfig
 
 from assistants_server.api import (
     assistants,
-    errors,
     files,
     health,
     messages,
@@ -20,14 +19,15 @@ from assistants_server.api import (
     vector_store_files,
     vector_stores,
 )
-from assistants_server.api.auth import RequireToken
 from assistants_server.api.context import writable
-from assistants_server.api.limits import LimitBody
 from assistants_server.engine import Engine, Upstream
 from assistants_server.logs import LogRequests
 from assistants_server.offline import chat_completions, responses
 from assistants_server.offline.ask import tutors
 from assistants_server.store import Store
+from assistants_server.web import errors
+from assistants_server.web.auth import RequireToken
+from assistants_server.web.body_limits import LimitBody
 
 
 def create_app(
@@ -64,7 +64,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.add_middleware(LimitBody)
-    app.add_middleware(RequireToken, token=token)
+    app.add_middleware(RequireToken, token=token, open_path=health.PATH)
     app.add_middleware(LogRequests)
     app.state.upstream = upstream
     app.state.mode = "offline" if offline else "live"

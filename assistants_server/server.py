@@ -6,11 +6,11 @@ from pathlib import Path
 
 from assistants_server.app import create_app
 from assistants_server.engine import Upstream
-from assistants_server.serving import LOOPBACK, Serving, listen
 from assistants_server.store import Store
+from assistants_server.web.http_server import LOOPBACK, HttpServer, listen
 
 
-class Server(Serving):
+class Server(HttpServer):
     """An Assistants API on an address of its own.
 
     Args:

@@ -32,8 +32,8 @@ os.environ["ASSISTANTS_DB"] = str(Path(_scratch.name) / "notebooks.db")
 from assistants_server.code_interpreter.sandbox import LAUNCHER  # noqa: E402
 from assistants_server.offline.ask import ask, tutors  # noqa: E402
 from assistants_server.server import Server  # noqa: E402
-from assistants_server.serving import Serving  # noqa: E402
 from assistants_server.tutor import Conversation  # noqa: E402
+from assistants_server.web.http_server import HttpServer  # noqa: E402
 from tests.agentops_service import KEY as AGENTOPS_KEY  # noqa: E402
 from tests.upstream import CANARY_KEY  # noqa: E402
 
@@ -58,7 +58,7 @@ def no_kernel_survives() -> Iterator[None]:
 def no_key_is_written_or_answered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """After the whole suite no key has got into a file, or into an answer of a server of ours."""
     answered = []
-    start_serving = Serving.__init__
+    start_serving = HttpServer.__init__
 
     def watched(self, app, *args, **kwargs) -> None:
         async def watching(scope, receive, send) -> None:
@@ -74,7 +74,7 @@ def no_key_is_written_or_answered(tmp_path_factory: pytest.TempPathFactory) -> I
         start_serving(self, watching, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Serving, "__init__", watched)
+        patch.setattr(HttpServer, "__init__", watched)
         yield
     folders = (tmp_path_factory.getbasetemp(), Path(_scratch.name), ROOT / "build" / "scratch")
     written = [

@@ -66,7 +66,7 @@ def test_nobody_there():
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch):
     import socket
 
-    monkeypatch.setattr("assistants_server.engine.check.SECONDS", 0.2)
+    monkeypatch.setattr("assistants_server.engine.upstream_check.SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
         assert "has not answered within" in trouble(Upstream(address, "key"), "m")

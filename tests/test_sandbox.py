@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from assistants_server.code_interpreter import CodeInterpreter, isolation, limits
+from assistants_server.code_interpreter import CodeInterpreter, isolation, sandbox_limits
 from assistants_server.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -64,14 +64,14 @@ ALIVE = "print('alive')"
 
 
 def test_an_endless_loop_ends_and_the_kernel_goes_on(run, monkeypatch):
-    monkeypatch.setattr(limits, "WALL_SECONDS", 1)
+    monkeypatch.setattr(sandbox_limits, "WALL_SECONDS", 1)
     logs, after = run("kept = 1\nwhile True: pass", "print(kept)")
     assert "Stopped after 1 seconds" in logs
     assert after == "1"
 
 
 def test_a_loop_that_does_not_listen_is_killed(run, monkeypatch):
-    monkeypatch.setattr(limits, "WALL_SECONDS", 1)
+    monkeypatch.setattr(sandbox_limits, "WALL_SECONDS", 1)
     deaf = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
     logs, after = run(deaf, ALIVE)
     assert "had to be killed" in logs
@@ -94,14 +94,14 @@ for _ in range(300):
 
 @needs_limits
 def test_more_memory_than_allowed(run):
-    logs, after = run(f"block = bytearray({limits.MEMORY_BYTES} + 1)", ALIVE)
+    logs, after = run(f"block = bytearray({sandbox_limits.MEMORY_BYTES} + 1)", ALIVE)
     assert "MemoryError" in logs
     assert after == "alive"
 
 
 @needs_limits
 def test_a_file_larger_than_allowed(run):
-    megabytes = limits.FILE_BYTES // limits.MEGABYTE + 8
+    megabytes = sandbox_limits.FILE_BYTES // sandbox_limits.MEGABYTE + 8
     code = f"""
 with open("big", "wb") as file:
     for _ in range({megabytes}):
@@ -117,7 +117,7 @@ with open("big", "wb") as file:
 )
 def test_200_megabytes_of_output(run, code):
     logs, after = run(code, ALIVE)
-    assert len(logs) < 2 * limits.OUTPUT_CHARACTERS
+    assert len(logs) < 2 * sandbox_limits.OUTPUT_CHARACTERS
     assert "too much" in logs
     assert after == "alive"
 
@@ -235,7 +235,7 @@ def test_closing_one_server_leaves_the_folders_of_another_alone(tmp_path):
 def test_an_idle_kernel_is_closed(tmp_path, monkeypatch):
     from assistants_server.code_interpreter import interpreter as module
 
-    monkeypatch.setattr(limits, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(sandbox_limits, "IDLE_SECONDS", 0.2)
     monkeypatch.setattr(module, "SECONDS_BETWEEN_LOOKS", 0.1)
 
     async def go() -> int:

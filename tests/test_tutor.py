@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 import sympy
 
-from assistants_server.tutor import Conversation, Turn
-from assistants_server.tutor.answer import answer
+from assistants_server.tutor import Conversation, Message
+from assistants_server.tutor.answering import answer
 from assistants_server.tutor.topics import topics
 
 BRIEF = "You are a personal math tutor. Answer questions briefly, in a sentence or less."
@@ -18,11 +18,11 @@ BRIEF = "You are a personal math tutor. Answer questions briefly, in a sentence 
 
 def say(*questions: str, instructions: str = BRIEF, **settings: object) -> str:
     """Return the answer to the last of these questions, asked one after the other."""
-    turns: list[Turn] = []
+    turns: list[Message] = []
     for question in questions:
-        turns.append(Turn("user", question))
+        turns.append(Message("user", question))
         reply = answer(Conversation(instructions, tuple(turns), **settings))
-        turns.append(Turn("assistant", reply.text))
+        turns.append(Message("assistant", reply.text))
     return reply.text
 
 
@@ -193,7 +193,7 @@ def test_no_text_makes_it_fail_with_tools_either():
     words += " those ```python\nprint(1)\n``` from 1 to 5 multiple choice two broken json -"
     for _ in range(300):
         question = " ".join(letters.choices(words.split(" "), k=letters.randint(1, 12)))
-        conversation = Conversation("", (Turn("user", question),), tools=TOOLS)
+        conversation = Conversation("", (Message("user", question),), tools=TOOLS)
         reply = answer(conversation)
         assert reply.text or reply.calls
         for call in reply.calls:
@@ -208,7 +208,7 @@ def test_the_code_it_writes_is_python():
         "A table of 1/x and sqrt(x) for x from 1 to 4",
         "The first 12 factorials",
     ):
-        reply = answer(Conversation("", (Turn("user", question),), tools=TOOLS))
+        reply = answer(Conversation("", (Message("user", question),), tools=TOOLS))
         compile(json.loads(reply.calls[0].arguments)["code"], "code", "exec")
 
 

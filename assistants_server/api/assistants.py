@@ -7,26 +7,27 @@ from fastapi import APIRouter
 from openai.types.beta import Assistant, AssistantDeleted
 from pydantic import Field
 
-from assistants_server.api import fields, resources
+from assistants_server.api import fields, tool_resources
 from assistants_server.api.context import SECONDS_TO_WAIT, TheLibrary, TheStore
 from assistants_server.api.lists import ListPage, Paging
-from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.store import new_id
+from assistants_server.web.fields import Body, Metadata, Temperature, TopP
+from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/assistants", route_class=StrictRoute)
 
 
-class ModifyAssistant(fields.Body):
+class ModifyAssistant(Body):
     model: Annotated[str, Field(min_length=1)] = "unset"
     name: fields.Name | None = None
     description: fields.Description | None = None
     instructions: fields.Instructions | None = None
     tools: fields.Tools = []
     tool_resources: fields.ToolResources | None = None
-    metadata: fields.Metadata | None = None
-    temperature: fields.Temperature | None = None
-    top_p: fields.TopP | None = None
+    metadata: Metadata | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
     response_format: fields.ResponseFormat | None = None
     reasoning_effort: fields.Effort | None = None
 
@@ -38,7 +39,7 @@ class CreateAssistant(ModifyAssistant):
 @router.post("")
 async def create(body: CreateAssistant, store: TheStore, library: TheLibrary) -> Assistant:
     async with AsyncExitStack() as undo:
-        await resources.settle(library, store, body.tool_resources, undo)
+        await tool_resources.settle(library, store, body.tool_resources, undo)
         defaults = {"tools": [], "metadata": {}, "response_format": "auto"}
         assistant = Assistant.model_validate(
             {
@@ -71,7 +72,7 @@ async def modify(
 ) -> Assistant:
     store.get(Assistant, assistant_id)
     async with AsyncExitStack() as undo:
-        await resources.settle(library, store, body.tool_resources, undo)
+        await tool_resources.settle(library, store, body.tool_resources, undo)
         async with store.writing(SECONDS_TO_WAIT):
             before = store.get(Assistant, assistant_id)
             after = Assistant.model_validate({**before.model_dump(by_alias=True), **body.given()})

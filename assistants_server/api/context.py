@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from assistants_server.api.errors import ApiError
 from assistants_server.engine import Engine
 from assistants_server.file_search import Library
 from assistants_server.store import Store
+from assistants_server.web.errors import ApiError
 
 SECONDS_TO_WAIT = 10  # while another process writes to the same file
 READING = ("GET", "HEAD")

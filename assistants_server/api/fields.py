@@ -1,37 +1,23 @@
 """The parts that several request bodies share, with the limits of OpenAI's description."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from assistants_server.api.json_schema import JsonSchemaObject
+from assistants_server.web.fields import (
+    Body,
+    FunctionDefinition,
+    JsonObjectFormat,
+    JsonSchema,
+    Metadata,
+    TextFormat,
+)
 
-
-class Body(BaseModel):
-    """A request body: an unknown parameter is refused, and ``"5"`` is not a number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    def given(self) -> dict[str, Any]:
-        """Return what the caller sent, and nothing that was filled in for them."""
-        return self.model_dump(exclude_unset=True, by_alias=True)
-
-
-Metadata = Annotated[
-    dict[
-        Annotated[str, Field(max_length=64)],
-        Annotated[str, Field(max_length=512)],
-    ],
-    Field(max_length=16),
-]
 FileIds = Annotated[list[str], Field(max_length=500)]
-Temperature = Annotated[float, Field(ge=0, le=2)]
-TopP = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(max_length=256)]
 Description = Annotated[str, Field(max_length=512)]
 Instructions = Annotated[str, Field(max_length=256_000)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
-FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 
 
 class CodeInterpreter(Body):
@@ -51,13 +37,6 @@ class FileSearchOptions(Body):
 class FileSearch(Body):
     type: Literal["file_search"]
     file_search: FileSearchOptions | None = None
-
-
-class FunctionDefinition(Body):
-    name: FunctionName
-    description: str | None = None
-    parameters: JsonSchemaObject | None = None
-    strict: bool | None = None
 
 
 class Function(Body):
@@ -110,21 +89,6 @@ class FileSearchResources(Body):
 class ToolResources(Body):
     code_interpreter: CodeInterpreterResources | None = None
     file_search: FileSearchResources | None = None
-
-
-class TextFormat(Body):
-    type: Literal["text"]
-
-
-class JsonObjectFormat(Body):
-    type: Literal["json_object"]
-
-
-class JsonSchema(Body):
-    name: FunctionName
-    description: str | None = None
-    schema_: Annotated[JsonSchemaObject | None, Field(alias="schema")] = None
-    strict: bool | None = None
 
 
 class JsonSchemaFormat(Body):

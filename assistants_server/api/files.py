@@ -12,13 +12,13 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException
 
 from assistants_server import contents
-from assistants_server.api import downloads
 from assistants_server.api.context import TheLibrary, TheStore
-from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
-from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.store import NotFound, Store, Unwritable, new_id
+from assistants_server.web import downloads
+from assistants_server.web.errors import ApiError
+from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/files", route_class=StrictRoute)
 

@@ -11,14 +11,15 @@ from openai.types.beta import Thread
 from openai.types.beta.threads import Message, MessageDeleted
 from pydantic import Field
 
-from assistants_server.api import fields, resources
+from assistants_server.api import tool_resources
 from assistants_server.api.context import SECONDS_TO_WAIT, TheLibrary, TheStore
-from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
-from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.engine import active_run
 from assistants_server.store import NotFound, Row, Store, new_id
+from assistants_server.web.errors import ApiError
+from assistants_server.web.fields import Body, Metadata
+from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/threads/{thread_id}/messages", route_class=StrictRoute)
 
@@ -31,27 +32,27 @@ Detail = Literal["auto", "low", "high"]
 MessageText = Annotated[str, Field(max_length=256_000)]
 
 
-class TextPart(fields.Body):
+class TextPart(Body):
     type: Literal["text"]
     text: MessageText
 
 
-class ImageUrl(fields.Body):
+class ImageUrl(Body):
     url: str
     detail: Detail = "auto"
 
 
-class ImageUrlPart(fields.Body):
+class ImageUrlPart(Body):
     type: Literal["image_url"]
     image_url: ImageUrl
 
 
-class ImageFile(fields.Body):
+class ImageFile(Body):
     file_id: str
     detail: Detail = "auto"
 
 
-class ImageFilePart(fields.Body):
+class ImageFilePart(Body):
     type: Literal["image_file"]
     image_file: ImageFile
 
@@ -59,17 +60,17 @@ class ImageFilePart(fields.Body):
 Part = Annotated[TextPart | ImageUrlPart | ImageFilePart, Field(discriminator="type")]
 
 
-class AttachmentTool(fields.Body):
+class AttachmentTool(Body):
     type: Literal["code_interpreter", "file_search"]
 
 
-class Attachment(fields.Body):
+class Attachment(Body):
     file_id: str
     tools: list[AttachmentTool]
 
 
-class ModifyMessage(fields.Body):
-    metadata: fields.Metadata | None = None
+class ModifyMessage(Body):
+    metadata: Metadata | None = None
 
 
 class CreateMessage(ModifyMessage):
@@ -171,8 +172,8 @@ async def create(
             refuse_if_active(store, thread_id)
             message = _message(store, thread_id, body)
             store.insert(message, parent=thread_id)
-        undo.push_async_callback(resources.take_back, store, Message, message.id)
-        await resources.attach(library, store, thread_id, to_search([body]), undo)
+        undo.push_async_callback(tool_resources.take_back, store, Message, message.id)
+        await tool_resources.attach(library, store, thread_id, to_search([body]), undo)
         undo.pop_all()
     return message
 

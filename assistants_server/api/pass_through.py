@@ -15,8 +15,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.background import BackgroundTask
 
-from assistants_server.api.errors import ApiError
 from assistants_server.engine import Guard, Upstream
+from assistants_server.web.errors import ApiError
 
 router = APIRouter()
 

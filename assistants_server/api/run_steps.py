@@ -9,9 +9,9 @@ from pydantic import Field
 
 from assistants_server.api.context import TheStore
 from assistants_server.api.lists import Cursor, ListPage
-from assistants_server.api.route import StrictRoute
 from assistants_server.api.runs import Include, RunQuery
 from assistants_server.engine import without_contents
+from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", route_class=StrictRoute)
 

@@ -8,13 +8,11 @@ from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 from pydantic import BaseModel, ConfigDict, Field
 
-from assistants_server.api import fields, resources
+from assistants_server.api import fields, tool_resources
 from assistants_server.api.context import SECONDS_TO_WAIT, TheEngine, TheStore
-from assistants_server.api.errors import ApiError
 from assistants_server.api.event_stream import EventStream
 from assistants_server.api.lists import ListPage, Paging
 from assistants_server.api.messages import Messages, prepare, to_search
-from assistants_server.api.route import StrictRoute
 from assistants_server.api.threads import CreateThread, add_thread
 from assistants_server.clock import now
 from assistants_server.engine import (
@@ -26,6 +24,9 @@ from assistants_server.engine import (
     expire_if_due,
 )
 from assistants_server.store import Store, new_id
+from assistants_server.web.errors import ApiError
+from assistants_server.web.fields import Body, Metadata, Temperature, TopP
+from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/threads", route_class=StrictRoute)
 
@@ -33,8 +34,8 @@ Include = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 TokenLimit = Annotated[int, Field(ge=256)]
 
 
-class ModifyRun(fields.Body):
-    metadata: fields.Metadata | None = None
+class ModifyRun(Body):
+    metadata: Metadata | None = None
 
 
 class RunSettings(ModifyRun):
@@ -44,8 +45,8 @@ class RunSettings(ModifyRun):
     model: str | None = None
     instructions: fields.Instructions | None = None
     tools: fields.Tools | None = None
-    temperature: fields.Temperature | None = None
-    top_p: fields.TopP | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
     stream: bool | None = None
     max_prompt_tokens: TokenLimit | None = None
     max_completion_tokens: TokenLimit | None = None
@@ -95,8 +96,8 @@ async def _add_run(store: Store, thread_id: str, body: CreateRun, undo: AsyncExi
         store.insert(run, parent=thread_id)
         store.claim(run)
     for row in messages:
-        undo.push_async_callback(resources.take_back, store, Message, row.id)
-    undo.push_async_callback(resources.take_back, store, Run, run.id)
+        undo.push_async_callback(tool_resources.take_back, store, Message, row.id)
+    undo.push_async_callback(tool_resources.take_back, store, Run, run.id)
     return run
 
 
@@ -193,7 +194,7 @@ async def create(
     async with AsyncExitStack() as undo:
         run = await _add_run(store, thread_id, body, undo)
         with engine.expecting(run.id):
-            await resources.attach(engine.library, store, thread_id, files, undo)
+            await tool_resources.attach(engine.library, store, thread_id, files, undo)
             undo.pop_all()
             return _start(engine, run, body.stream)
 

@@ -5,20 +5,21 @@ from contextlib import AsyncExitStack
 from fastapi import APIRouter
 from openai.types.beta import Thread, ThreadDeleted
 
-from assistants_server.api import fields, resources
+from assistants_server.api import fields, tool_resources
 from assistants_server.api.context import SECONDS_TO_WAIT, TheEngine, TheLibrary, TheStore
 from assistants_server.api.messages import Messages, prepare, to_search
-from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.file_search import Library
 from assistants_server.store import Store, new_id
+from assistants_server.web.fields import Body, Metadata
+from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/threads", route_class=StrictRoute)
 
 
-class ModifyThread(fields.Body):
+class ModifyThread(Body):
     tool_resources: fields.ToolResources | None = None
-    metadata: fields.Metadata | None = None
+    metadata: Metadata | None = None
 
 
 class CreateThread(ModifyThread):
@@ -36,7 +37,7 @@ async def add_thread(
     Raises:
         NotFound, ApiError: it names what is not here.
     """
-    await resources.settle(library, store, body.tool_resources, undo)
+    await tool_resources.settle(library, store, body.tool_resources, undo)
     thread = Thread(
         id=new_id("thread_"),
         object="thread",
@@ -50,8 +51,8 @@ async def add_thread(
         store.insert(thread)
         for row in messages:
             store.insert_row(row)
-    undo.push_async_callback(resources.take_back, store, Thread, thread.id)
-    await resources.attach(library, store, thread.id, to_search(body.messages), undo)
+    undo.push_async_callback(tool_resources.take_back, store, Thread, thread.id)
+    await tool_resources.attach(library, store, thread.id, to_search(body.messages), undo)
     return store.get(Thread, thread.id)
 
 
@@ -74,7 +75,7 @@ async def modify(
 ) -> Thread:
     store.get(Thread, thread_id)
     async with AsyncExitStack() as undo:
-        await resources.settle(library, store, body.tool_resources, undo)
+        await tool_resources.settle(library, store, body.tool_resources, undo)
         async with store.writing(SECONDS_TO_WAIT):
             before = store.get(Thread, thread_id)
             after = Thread.model_validate({**before.model_dump(), **body.given()})

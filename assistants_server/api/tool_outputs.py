@@ -4,23 +4,23 @@ from fastapi import APIRouter
 from openai.types.beta.threads import Run
 from openai.types.beta.threads.runs import RunStep
 
-from assistants_server.api import fields
 from assistants_server.api.context import SECONDS_TO_WAIT, TheEngine, TheStore
-from assistants_server.api.errors import ApiError
 from assistants_server.api.event_stream import EventStream
-from assistants_server.api.route import StrictRoute
 from assistants_server.engine import end_step, expire_if_due
 from assistants_server.store import Store
+from assistants_server.web.errors import ApiError
+from assistants_server.web.fields import Body
+from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}", route_class=StrictRoute)
 
 
-class ToolOutput(fields.Body):
+class ToolOutput(Body):
     tool_call_id: str
     output: str = ""
 
 
-class SubmitToolOutputs(fields.Body):
+class SubmitToolOutputs(Body):
     tool_outputs: list[ToolOutput]
     stream: bool | None = None
 

@@ -14,29 +14,30 @@ from pydantic import BaseModel, Field
 
 from assistants_server.api import fields
 from assistants_server.api.context import TheLibrary, TheStore
-from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import Cursor, ListPage
-from assistants_server.api.route import StrictRoute
 from assistants_server.api.vector_stores import Attributes
 from assistants_server.store import Page
+from assistants_server.web.errors import ApiError
+from assistants_server.web.fields import Body
+from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/vector_stores/{vector_store_id}", route_class=StrictRoute)
 
 
-class AddFile(fields.Body):
+class AddFile(Body):
     file_id: str
     attributes: Attributes | None = None
     chunking_strategy: fields.Strategy | None = None
 
 
-class AddBatch(fields.Body):
+class AddBatch(Body):
     file_ids: fields.FileIds | None = None
     files: Annotated[list[AddFile], Field(max_length=2000)] | None = None
     attributes: Attributes | None = None
     chunking_strategy: fields.Strategy | None = None
 
 
-class ModifyFile(fields.Body):
+class ModifyFile(Body):
     attributes: Attributes
 
 

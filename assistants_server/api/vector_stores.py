@@ -8,9 +8,10 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from assistants_server.api import fields
 from assistants_server.api.context import SECONDS_TO_WAIT, TheLibrary, TheStore
-from assistants_server.api.errors import ApiError
 from assistants_server.api.lists import ListPage, Paging
-from assistants_server.api.route import StrictRoute
+from assistants_server.web.errors import ApiError
+from assistants_server.web.fields import Body, Metadata
+from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/vector_stores", route_class=StrictRoute)
 
@@ -28,18 +29,18 @@ Query = Annotated[str, Field(max_length=4096)]
 MostResults = Annotated[int, Field(ge=1, le=50)]
 
 
-class ExpiresAfter(fields.Body):
+class ExpiresAfter(Body):
     anchor: Literal["last_active_at"]
     days: Annotated[int, Field(ge=1, le=365)]
 
 
-class Comparison(fields.Body):
+class Comparison(Body):
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
     key: str
     value: str | Number | bool | Annotated[list[str | Number], Field(max_length=MOST_VALUES)]
 
 
-class Compound(fields.Body):
+class Compound(Body):
     type: Literal["and", "or"]
     filters: list["Comparison | Compound"]
 
@@ -55,9 +56,9 @@ def _checked(filter: Comparison | Compound | None) -> Comparison | Compound | No
     return filter
 
 
-class ModifyStore(fields.Body):
+class ModifyStore(Body):
     name: fields.Name | None = None
-    metadata: fields.Metadata | None = None
+    metadata: Metadata | None = None
     expires_after: ExpiresAfter | None = None
 
 
@@ -66,12 +67,12 @@ class CreateStore(ModifyStore):
     chunking_strategy: fields.Strategy | None = None
 
 
-class SearchRanking(fields.Body):
+class SearchRanking(Body):
     ranker: Literal["none", "auto", "default-2024-11-15"] | None = None
     score_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-class Search(fields.Body):
+class Search(Body):
     query: Query | Annotated[list[Query], Field(max_length=MOST_QUERIES)]
     max_num_results: MostResults = 10
     filters: Annotated[Comparison | Compound | None, AfterValidator(_checked)] = None

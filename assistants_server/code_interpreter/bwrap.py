@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from assistants_server.code_interpreter import limits
+from assistants_server.code_interpreter import sandbox_limits
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 DATA = "/mnt/data"
@@ -115,7 +115,7 @@ def _devices() -> list[str]:
 
 def _memory(path: str, permissions: str) -> list[str]:
     """Return the arguments for a folder in memory; old versions of bwrap cannot limit its size."""
-    size = ["--size", str(limits.TEMPORARY_BYTES)] if "--size" in _help() else []
+    size = ["--size", str(sandbox_limits.TEMPORARY_BYTES)] if "--size" in _help() else []
     return [*size, "--perms", permissions, "--tmpfs", path]
 
 

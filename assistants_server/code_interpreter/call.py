@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from assistants_server.code_interpreter import limits
+from assistants_server.code_interpreter import sandbox_limits
 from assistants_server.code_interpreter.channels import Channels, Message
 from assistants_server.code_interpreter.output import Output
 from assistants_server.code_interpreter.processes import Processes
@@ -36,12 +36,12 @@ class Call:
 
     async def run(self, code: str) -> str:
         """Run `code`; return why the kernel must be stopped now, or "" if it may go on."""
-        deadline = time.monotonic() + limits.WALL_SECONDS
-        most = self._channels.received + limits.OUTPUT_BYTES
+        deadline = time.monotonic() + sandbox_limits.WALL_SECONDS
+        most = self._channels.received + sandbox_limits.OUTPUT_BYTES
         said_done = None
         interrupted = False
         try:
-            async with asyncio.timeout(limits.WALL_SECONDS):
+            async with asyncio.timeout(sandbox_limits.WALL_SECONDS):
                 await self._send(code)
         except TimeoutError:
             return "It does not read its messages, and was stopped."
@@ -62,7 +62,7 @@ class Call:
             if not interrupted and (now > deadline or self._channels.received > most):
                 late = now > deadline
                 self.output.note(
-                    f"Stopped after {limits.WALL_SECONDS} seconds, which is the limit."
+                    f"Stopped after {sandbox_limits.WALL_SECONDS} seconds, which is the limit."
                     if late
                     else "Stopped, because it printed too much."
                 )

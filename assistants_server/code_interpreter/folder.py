@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from assistants_server.code_interpreter import limits, tree
+from assistants_server.code_interpreter import sandbox_limits, tree
 
 CHUNK = 1 << 20
 
@@ -87,9 +87,9 @@ class Folder:
             Skipped: it could not be put there.
         """
         with open(source, "rb") as content:
-            room = limits.FOLDER_BYTES - tree.usage(self._folder).bytes
+            room = sandbox_limits.FOLDER_BYTES - tree.usage(self._folder).bytes
             if os.fstat(content.fileno()).st_size > room:
-                most = limits.FOLDER_BYTES // limits.MEGABYTE
+                most = sandbox_limits.FOLDER_BYTES // sandbox_limits.MEGABYTE
                 raise Skipped(f"there is no room for it; the folder may hold {most} MB")
             try:
                 with contextlib.suppress(FileNotFoundError):
@@ -131,7 +131,7 @@ class Folder:
         states: dict[str, State] = {}
         with os.scandir(self._folder) as entries:
             for entry in entries:
-                if len(states) > limits.FOLDER_ENTRIES:
+                if len(states) > sandbox_limits.FOLDER_ENTRIES:
                     break
                 with contextlib.suppress(OSError):  # it has gone since
                     status = entry.stat(follow_symlinks=False)

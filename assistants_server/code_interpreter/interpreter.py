@@ -13,7 +13,7 @@ from openai.types import FileObject
 
 from assistants_server import contents
 from assistants_server.clock import now
-from assistants_server.code_interpreter import limits, sandbox, tree
+from assistants_server.code_interpreter import sandbox, sandbox_limits, tree
 from assistants_server.code_interpreter.folder import Folder, Reader, Skipped, State
 from assistants_server.code_interpreter.kernel import Kernel
 from assistants_server.code_interpreter.last import in_thread
@@ -166,7 +166,7 @@ class CodeInterpreter:
         Returns:
             The ids of the figures, and what is to be told.
         """
-        images, notes, most = [], [], limits.KEPT_BYTES
+        images, notes, most = [], [], sandbox_limits.KEPT_BYTES
         for number, png in enumerate(output.images, 1):
             name = f"figure-{number}.png"
             try:
@@ -181,8 +181,8 @@ class CodeInterpreter:
         kept = 0
         for name in changed:
             try:
-                if kept == limits.KEPT_FILES:
-                    raise Skipped(f"one call keeps {limits.KEPT_FILES} files")
+                if kept == sandbox_limits.KEPT_FILES:
+                    raise Skipped(f"one call keeps {sandbox_limits.KEPT_FILES} files")
                 if not name.isprintable():
                     raise Skipped("its name is not printable UTF-8")
                 file = await self._store_file(workspace, name, None, most)
@@ -204,10 +204,12 @@ class CodeInterpreter:
         Raises:
             Skipped: it is no ordinary file, or there is no room for it.
         """
-        if workspace.kept_bytes >= limits.THREAD_BYTES:
-            size = limits.THREAD_BYTES // limits.MEGABYTE
+        if workspace.kept_bytes >= sandbox_limits.THREAD_BYTES:
+            size = sandbox_limits.THREAD_BYTES // sandbox_limits.MEGABYTE
             raise Skipped(f"the files of this thread take {size} MB, which is the limit")
-        most = min(most, limits.FILE_BYTES, limits.THREAD_BYTES - workspace.kept_bytes)
+        most = min(
+            most, sandbox_limits.FILE_BYTES, sandbox_limits.THREAD_BYTES - workspace.kept_bytes
+        )
         file_id = new_id("file-")
         try:
             size = await asyncio.to_thread(self._write, workspace, file_id, name, content, most)
@@ -245,7 +247,7 @@ class CodeInterpreter:
         while self._workspaces:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
             for workspace in list(self._workspaces.values()):
-                idle = time.monotonic() - workspace.kernel.last_used > limits.IDLE_SECONDS
+                idle = time.monotonic() - workspace.kernel.last_used > sandbox_limits.IDLE_SECONDS
                 if idle and not workspace.lock.locked():
                     async with workspace.lock:
                         await workspace.kernel.stop()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jupyter_client.connect import write_connection_file
 
-from assistants_server.code_interpreter import limits, sandbox, tree
+from assistants_server.code_interpreter import sandbox, sandbox_limits, tree
 from assistants_server.code_interpreter.call import Call
 from assistants_server.code_interpreter.channels import Channels
 from assistants_server.code_interpreter.folder import Folder
@@ -20,11 +20,11 @@ from assistants_server.code_interpreter.processes import Processes, lifeline
 SECONDS_TO_START = 60
 SECONDS_BETWEEN_TRIES = 0.02
 SECONDS_BETWEEN_LOOKS = 0.25
-MANY_STRAYS = limits.PROCESSES // 4
+MANY_STRAYS = sandbox_limits.PROCESSES // 4
 WHAT_IS_LEFT = "Variables are gone; files are kept."
 TOO_MUCH = (
-    f"Stopped, because a thread may have {limits.FOLDER_BYTES // limits.MEGABYTE} MB of files on the "
-    f"disk, {limits.FOLDER_ENTRIES} of them, in at most {limits.FOLDER_DEPTH} folders within each "
+    f"Stopped, because a thread may have {sandbox_limits.FOLDER_BYTES // sandbox_limits.MEGABYTE} MB of files on the "
+    f"disk, {sandbox_limits.FOLDER_ENTRIES} of them, in at most {sandbox_limits.FOLDER_DEPTH} folders within each "
     "other. Variables are gone, and so are the newest files"
 )
 

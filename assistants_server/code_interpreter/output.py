@@ -4,11 +4,11 @@ import base64
 import binascii
 from dataclasses import dataclass, field
 
-from assistants_server.code_interpreter import limits
+from assistants_server.code_interpreter import sandbox_limits
 from assistants_server.code_interpreter.channels import Message
 from assistants_server.code_interpreter.plain_text import plain
 
-MOST = 2 * limits.OUTPUT_CHARACTERS  # with escape sequences
+MOST = 2 * sandbox_limits.OUTPUT_CHARACTERS  # with escape sequences
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -48,8 +48,8 @@ class Output:
             self.text = self.text[:MOST] + self.text[-MOST:]
 
     def _draw(self, image: str) -> None:
-        if len(self.images) == limits.IMAGES:
-            self.note(f"More than {limits.IMAGES} figures: the others were left out.")
+        if len(self.images) == sandbox_limits.IMAGES:
+            self.note(f"More than {sandbox_limits.IMAGES} figures: the others were left out.")
             return
         try:
             png = base64.b64decode(image)
@@ -73,7 +73,7 @@ def _own_frames(traceback: list[str]) -> str:
 
 def _shortened(text: str) -> str:
     text = text.rstrip("\n")
-    if len(text) <= limits.OUTPUT_CHARACTERS:
+    if len(text) <= sandbox_limits.OUTPUT_CHARACTERS:
         return text
-    half = limits.OUTPUT_CHARACTERS // 2
+    half = sandbox_limits.OUTPUT_CHARACTERS // 2
     return f"{text[:half]}\n[... output left out ...]\n{text[-half:]}"

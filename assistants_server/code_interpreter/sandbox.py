@@ -1,6 +1,6 @@
 """What stands between a model's code and this machine.
 
-Always: another process in its own folder, an environment of its own, and limits (limits.py). Where
+Always: another process in its own folder, an environment of its own, and limits (sandbox_limits.py). Where
 ``bwrap`` works there is much more: see bwrap.py.
 """
 
@@ -11,7 +11,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from assistants_server.code_interpreter import bwrap, limits
+from assistants_server.code_interpreter import bwrap, sandbox_limits
 from assistants_server.code_interpreter.bwrap import DATA, LAUNCHER
 
 FIRST_UID, UIDS = 60_000, 5_000
@@ -105,11 +105,11 @@ def command(folder: Path, scratch: Path, uid: int | None, lifeline: int | None) 
     """
     way = bwrap.way()
     settings = {
-        "cpu": limits.CPU_SECONDS,
-        "memory": limits.MEMORY_BYTES,
-        "file": limits.FILE_BYTES,
-        "processes": limits.PROCESSES if way else _most_processes(),
-        "open_files": limits.OPEN_FILES,
+        "cpu": sandbox_limits.CPU_SECONDS,
+        "memory": sandbox_limits.MEMORY_BYTES,
+        "file": sandbox_limits.FILE_BYTES,
+        "processes": sandbox_limits.PROCESSES if way else _most_processes(),
+        "open_files": sandbox_limits.OPEN_FILES,
         "folder": DATA if way else str(folder),
         "lifeline": lifeline,
     }
@@ -165,4 +165,4 @@ def _most_processes() -> int:
                 tasks += len(os.listdir(f"/proc/{entry.name}/task"))
         except OSError:
             continue
-    return tasks + limits.PROCESSES_BESIDE_OTHERS
+    return tasks + sandbox_limits.PROCESSES_BESIDE_OTHERS

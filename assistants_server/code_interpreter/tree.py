@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assistants_server.code_interpreter import limits
+from assistants_server.code_interpreter import sandbox_limits
 
 DESCRIPTORS = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
 SAFELY = (
@@ -50,8 +50,8 @@ class Usage:
         self.measured = self.measured and more.measured
 
     def is_too_much(self) -> bool:
-        too_large = self.bytes > limits.FOLDER_BYTES
-        return too_large or self.entries > limits.FOLDER_ENTRIES or not self.measured
+        too_large = self.bytes > sandbox_limits.FOLDER_BYTES
+        return too_large or self.entries > sandbox_limits.FOLDER_ENTRIES or not self.measured
 
 
 def open_folder(path: Path) -> Folder:
@@ -86,7 +86,7 @@ def at(folder: Folder, name: str) -> dict[str, Any]:
     return {"path": folder / name}
 
 
-def usage(folder: Folder, depth: int = limits.FOLDER_DEPTH) -> Usage:
+def usage(folder: Folder, depth: int = sandbox_limits.FOLDER_DEPTH) -> Usage:
     """Return how much lies in a folder and those below it. Stops when it is too much."""
     total = Usage()
     try:
@@ -112,7 +112,7 @@ def measure(path: Path) -> Usage:
         close_folder(folder)
 
 
-def usage_of(folder: Folder, entry: os.DirEntry, depth: int = limits.FOLDER_DEPTH) -> Usage:
+def usage_of(folder: Folder, entry: os.DirEntry, depth: int = sandbox_limits.FOLDER_DEPTH) -> Usage:
     """Return how much one entry of a folder takes, with all below it."""
     try:
         status = entry.stat(follow_symlinks=False)

@@ -10,11 +10,11 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
-from assistants_server.code_interpreter import limits
+from assistants_server.code_interpreter import sandbox_limits
 
 MORE, LONG, COMMAND = 1, 2, 4
 MOST_PARTS = 64
-MOST_DROPPED = 8 * limits.OUTPUT_BYTES
+MOST_DROPPED = 8 * sandbox_limits.OUTPUT_BYTES
 CHUNK = 1 << 16
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 
@@ -85,7 +85,7 @@ class Wire:
             flags, length = await self._head()
             size += length
             more = bool(flags & MORE)
-            if dropped or size > limits.MESSAGE_BYTES or len(parts) == MOST_PARTS:
+            if dropped or size > sandbox_limits.MESSAGE_BYTES or len(parts) == MOST_PARTS:
                 parts.clear()
                 dropped += await self._drop(length)
                 if dropped > MOST_DROPPED:

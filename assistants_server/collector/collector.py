@@ -8,10 +8,10 @@ from assistants_server.collector.app import create_app
 from assistants_server.collector.forward import AgentOps, Forwarder
 from assistants_server.collector.spans import Span
 from assistants_server.collector.storage import Storage
-from assistants_server.serving import LOOPBACK, Serving, listen
+from assistants_server.web.http_server import LOOPBACK, HttpServer, listen
 
 
-class Collector(Serving):
+class Collector(HttpServer):
     """Takes what AgentOps' exporter sends, keeps it, and passes it on if it is told where to.
 
     Listens on loopback, on a free port.

@@ -1,6 +1,5 @@
 """Executes runs: one run, one loop, each model turn from the upstream's Responses API."""
 
-from assistants_server.engine.check import trouble
 from assistants_server.engine.engine import Engine
 from assistants_server.engine.guard import Guard
 from assistants_server.engine.search import without_contents
@@ -14,6 +13,7 @@ from assistants_server.engine.states import (
     expire_if_due,
 )
 from assistants_server.engine.upstream import Upstream
+from assistants_server.engine.upstream_check import trouble
 
 __all__ = [
     "ACTIVE",

@@ -4,12 +4,12 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from assistants_server.api.errors import ApiError
 from assistants_server.offline.lane import Busy, Closed, Lane
 from assistants_server.offline.tutor_process import NotStarted
-from assistants_server.tutor import Conversation, Reply, limits
+from assistants_server.tutor import Conversation, Reply, process_limits
 from assistants_server.tutor.phrasing import decline
 from assistants_server.tutor.refusals import TOO_HARD
+from assistants_server.web.errors import ApiError
 
 
 class Tutors:
@@ -20,10 +20,18 @@ class Tutors:
 
     def __init__(self) -> None:
         self.quick = Lane(
-            "tutor", limits.QUICK_CALLS, limits.QUICK_SECONDS, limits.QUICK_WAITING, ahead=True
+            "tutor",
+            process_limits.QUICK_CALLS,
+            process_limits.QUICK_SECONDS,
+            process_limits.QUICK_WAITING,
+            ahead=True,
         )
         self.patient = Lane(
-            "patient tutor", limits.CALLS, limits.SECONDS, limits.WAITING, ahead=False
+            "patient tutor",
+            process_limits.CALLS,
+            process_limits.SECONDS,
+            process_limits.WAITING,
+            ahead=False,
         )
 
     async def ask(self, conversation: Conversation) -> Reply:

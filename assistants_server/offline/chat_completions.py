@@ -11,13 +11,13 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsBas
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistants_server import tokens
-from assistants_server.api import fields
-from assistants_server.api.route import StrictRoute
 from assistants_server.clock import now
 from assistants_server.offline.ask import ask
-from assistants_server.offline.said import Said, conversation, refuse
+from assistants_server.offline.items import MessageItem, conversation, refuse
 from assistants_server.store import new_id
 from assistants_server.tutor import Reply
+from assistants_server.web.fields import Metadata, Temperature, TopP
+from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(route_class=StrictRoute)
 
@@ -32,14 +32,14 @@ class CreateChatCompletion(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
     model: Annotated[str, Field(min_length=1)]
-    messages: Annotated[list[Said], Field(min_length=1)]
+    messages: Annotated[list[MessageItem], Field(min_length=1)]
     n: Literal[1] | None = None
     stream: bool | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: fields.Temperature | None = None
-    top_p: fields.TopP | None = None
-    metadata: fields.Metadata | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    metadata: Metadata | None = None
 
 
 @router.post("/chat/completions", response_model=None)

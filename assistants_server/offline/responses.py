@@ -8,13 +8,22 @@ from openai.types import responses as wire
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 from pydantic import BaseModel, ConfigDict, Field
 
-from assistants_server.api import fields
-from assistants_server.api.errors import ApiError
-from assistants_server.api.route import StrictRoute
 from assistants_server.offline.ask import ask
 from assistants_server.offline.events import stream
+from assistants_server.offline.items import Item, MessageItem, check_calls, conversation, refuse
 from assistants_server.offline.response import Answer
-from assistants_server.offline.said import Item, Said, check_calls, conversation, refuse
+from assistants_server.web.errors import ApiError
+from assistants_server.web.fields import (
+    Body,
+    FunctionDefinition,
+    JsonObjectFormat,
+    JsonSchema,
+    Metadata,
+    Temperature,
+    TextFormat,
+    TopP,
+)
+from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(route_class=StrictRoute)
 
@@ -22,25 +31,23 @@ KNOWN = {"stream", *get_type_hints(ResponseCreateParamsBase)}
 UNSUPPORTED = {"background", "conversation", "previous_response_id", "prompt"}
 
 
-class JsonSchemaFormat(fields.JsonSchema):
+class JsonSchemaFormat(JsonSchema):
     type: Literal["json_schema"]
 
 
-Format = Annotated[
-    fields.TextFormat | fields.JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")
-]
+Format = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
 
 
-class TextSettings(fields.Body):
+class TextSettings(Body):
     format: Format | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
-class FunctionTool(fields.FunctionDefinition):
+class FunctionTool(FunctionDefinition):
     type: Literal["function"]
 
 
-class FunctionChoice(fields.Body):
+class FunctionChoice(Body):
     type: Literal["function"]
     name: str
 
@@ -59,13 +66,13 @@ class CreateResponse(BaseModel):
     tools: Annotated[list[FunctionTool], Field(max_length=128)] = []
     tool_choice: Literal["none", "auto", "required"] | FunctionChoice = "auto"
     parallel_tool_calls: bool = True
-    temperature: fields.Temperature | None = None
-    top_p: fields.TopP | None = None
-    metadata: fields.Metadata | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    metadata: Metadata | None = None
 
     def items(self) -> list[Item]:
         if isinstance(self.input, str):
-            return [Said(role="user", content=self.input)]
+            return [MessageItem(role="user", content=self.input)]
         return self.input
 
     def format(self) -> dict | None:

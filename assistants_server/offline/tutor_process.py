@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from assistants_server.tutor import limits, wire, worker
+from assistants_server.tutor import process_limits, wire, worker
 
 PACKAGES = ("assistants_server", "sympy", "mpmath")
 # What Python needs to start on some systems. Nothing else of the server's environment goes along.
@@ -60,7 +60,7 @@ class TutorProcess:
                 self._process = _open()
             except OSError:
                 raise NotStarted from None
-        with _Deadline(limits.SECONDS_TO_START, self):
+        with _Deadline(process_limits.SECONDS_TO_START, self):
             ready = wire.receive_answer(self._process.stdout)
         if ready is None:
             self.end()

@@ -5,8 +5,8 @@ import re
 import sympy
 from sympy import Expr
 
+from assistants_server.tutor.expressions import Formula, formulas, whole
 from assistants_server.tutor.lesson import Lesson, Step
-from assistants_server.tutor.reading import Formula, formulas, whole
 from assistants_server.tutor.writing import show
 
 MAX_TO_FACTOR = 10**30

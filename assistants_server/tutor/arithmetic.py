@@ -4,8 +4,8 @@ import re
 
 import sympy
 
+from assistants_server.tutor.expressions import Formula, formulas, prose
 from assistants_server.tutor.lesson import Lesson, Step
-from assistants_server.tutor.reading import Formula, formulas, prose
 from assistants_server.tutor.writing import decimal, show
 
 ASKED = re.compile(

@@ -6,8 +6,8 @@ import sympy
 from sympy import Expr, Symbol
 
 from assistants_server.tutor.budget import TooHard
+from assistants_server.tutor.expressions import Formula, formulas, symbol_after
 from assistants_server.tutor.lesson import Lesson, Step
-from assistants_server.tutor.reading import Formula, formulas, symbol_after
 from assistants_server.tutor.size import MAX_DIGITS
 from assistants_server.tutor.writing import decimal, show
 

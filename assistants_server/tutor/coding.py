@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sympy.printing.numpy import NumPyPrinter
 
 from assistants_server.tutor.conversation import Conversation, ToolCall
-from assistants_server.tutor.reading import Formula, formulas, whole
+from assistants_server.tutor.expressions import Formula, formulas, whole
 
 TOOL = "code_interpreter"
 MOST = 10_000

@@ -12,7 +12,7 @@ MOST_TURNS = 200  # that the tutor looks back
 
 
 @dataclass(frozen=True)
-class Turn:
+class Message:
     """One message: who said it, and what."""
 
     role: Literal["user", "assistant"]
@@ -47,7 +47,7 @@ class Conversation:
     """
 
     instructions: str
-    turns: tuple[Turn | ToolCall, ...]
+    turns: tuple[Message | ToolCall, ...]
     format: dict | None = None
     tools: tuple[dict, ...] = ()
     choice: str | dict = "auto"
@@ -58,7 +58,7 @@ class Conversation:
 
     def verbatim(self) -> str:
         """Return what the user has said since the last answer, as it was written."""
-        return "\n".join(turn.text for turn in self._latest() if isinstance(turn, Turn))
+        return "\n".join(turn.text for turn in self._latest() if isinstance(turn, Message))
 
     def question(self) -> str:
         """Return the same with single spaces and line breaks, and with ASCII digits."""
@@ -96,11 +96,11 @@ class Conversation:
         match = ADDRESS.search(self.instructions)
         return match[1].strip() if match else None
 
-    def _latest(self) -> tuple[Turn | ToolCall, ...]:
+    def _latest(self) -> tuple[Message | ToolCall, ...]:
         latest = self.turns[self._start() :]
         # Calls that come before the question belong to an earlier one. A run without a new message
         # has no question, and all its calls are its own.
-        first = next((at for at, turn in enumerate(latest) if isinstance(turn, Turn)), 0)
+        first = next((at for at, turn in enumerate(latest) if isinstance(turn, Message)), 0)
         return latest[first:]
 
     def _start(self) -> int:
@@ -111,5 +111,5 @@ class Conversation:
         return start
 
 
-def _is_answer(turn: Turn | ToolCall) -> bool:
-    return isinstance(turn, Turn) and turn.role == "assistant"
+def _is_answer(turn: Message | ToolCall) -> bool:
+    return isinstance(turn, Message) and turn.role == "assistant"

@@ -6,8 +6,8 @@ import string
 
 from assistants_server.tutor import equations
 from assistants_server.tutor.conversation import ToolCall
+from assistants_server.tutor.expressions import whole
 from assistants_server.tutor.quiz import topic_of
-from assistants_server.tutor.reading import whole
 from assistants_server.tutor.topics import Topic
 
 UNKNOWN = re.compile(r"(?:i )?(?:do(?:n[’']?t| not) know|no idea|idk|skip|pass)?")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from assistants_server.tutor.conversation import Conversation, ToolCall
-from assistants_server.tutor.reading import whole
+from assistants_server.tutor.expressions import whole
 from assistants_server.tutor.topics import Topic, find, find_all, topics
 
 TOOL = "display_quiz"

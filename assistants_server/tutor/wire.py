@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
-from assistants_server.tutor.conversation import Conversation, ToolCall, Turn
+from assistants_server.tutor.conversation import Conversation, Message, ToolCall
 from assistants_server.tutor.reply import Reply
 
 LENGTH_BYTES = 4
@@ -37,7 +37,7 @@ def send_question(stream: BinaryIO, question: Question) -> None:
     """
     asked = question.conversation.recent()
     turns = [
-        {"role": turn.role, "text": turn.text} if isinstance(turn, Turn) else asdict(turn)
+        {"role": turn.role, "text": turn.text} if isinstance(turn, Message) else asdict(turn)
         for turn in asked.turns
     ]
     _send(
@@ -58,7 +58,7 @@ def receive_question(stream: BinaryIO) -> Question | None:
     told = _receive(stream)
     if told is None:
         return None
-    turns = (Turn(**turn) if "role" in turn else ToolCall(**turn) for turn in told["turns"])
+    turns = (Message(**turn) if "role" in turn else ToolCall(**turn) for turn in told["turns"])
     conversation = Conversation(
         told["instructions"], tuple(turns), told["format"], tuple(told["tools"]), told["choice"]
     )

@@ -19,7 +19,7 @@ def main() -> None:
     questions, answers = sys.stdin.buffer, _private_stdout()
 
     from assistants_server.tutor import preload, wire  # noqa: F401
-    from assistants_server.tutor.answer import answer
+    from assistants_server.tutor.answering import answer
     from assistants_server.tutor.budget import OutOfCalls
 
     waiting: queue.SimpleQueue[wire.Question] = queue.SimpleQueue()
@@ -54,14 +54,14 @@ if os.name == "posix":
     import resource
 
     def limit_memory() -> None:
-        from assistants_server.tutor.limits import MEMORY_BYTES
+        from assistants_server.tutor.process_limits import MEMORY_BYTES
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
     def limit_cpu() -> None:
         """Let the system end this process if the next question takes it too long."""
-        from assistants_server.tutor.limits import CPU_SECONDS
+        from assistants_server.tutor.process_limits import CPU_SECONDS
 
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, most = resource.getrlimit(resource.RLIMIT_CPU)

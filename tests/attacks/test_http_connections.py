@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from assistants_server import connection
-from assistants_server.serving import Serving, listen
+from assistants_server.web import connection
+from assistants_server.web.http_server import HttpServer, listen
 
 PATIENCE = 30  # seconds until a test gives up waiting
 HALVES = {
@@ -162,7 +162,7 @@ def test_a_long_answer_is_not_cut(impatient):
         await send({"type": "http.response.body"})
 
     listener = listen("127.0.0.1", 0)
-    serving = Serving(app, listener, "slow")
+    serving = HttpServer(app, listener, "slow")
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     serving.start()
     try:

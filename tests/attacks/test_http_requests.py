@@ -12,7 +12,6 @@ from assistants_server.api import (
     assistants,
     files,
     messages,
-    route,
     run_steps,
     runs,
     threads,
@@ -20,9 +19,10 @@ from assistants_server.api import (
     vector_store_files,
     vector_stores,
 )
-from assistants_server.api.json_body import MOST_LEVELS, MOST_VALUES
 from assistants_server.offline import chat_completions, responses
 from assistants_server.server import Server
+from assistants_server.web.json_body import MOST_LEVELS, MOST_VALUES
+from assistants_server.web.strict_route import StrictRoute
 from tests.conftest import MODEL
 
 JSON = {"Content-Type": "application/json"}
@@ -298,6 +298,6 @@ def test_every_route_of_ours_reads_strictly():
         each.path
         for room in rooms
         for each in room.router.routes
-        if not isinstance(each, route.StrictRoute)
+        if not isinstance(each, StrictRoute)
     ]
     assert loose == []

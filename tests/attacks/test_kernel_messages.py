@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from openai import OpenAI
 
-from assistants_server.code_interpreter import limits
+from assistants_server.code_interpreter import sandbox_limits
 from tests.conftest import MODEL
 
 resource = pytest.importorskip("resource", reason="Windows does not say how much memory was used")
@@ -126,7 +126,7 @@ time.sleep(20)
     ids=["one of 200 MB", "six of 133 MB", "many small things", "a message without an end"],
 )
 def test_a_flood_neither_fills_the_memory_nor_holds_the_loop(sandbox, flood, monkeypatch):
-    monkeypatch.setattr(limits, "WALL_SECONDS", 10)
+    monkeypatch.setattr(sandbox_limits, "WALL_SECONDS", 10)
     sandbox.run(FORGE)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     logs = sandbox.logs(flood)
@@ -172,7 +172,7 @@ def test_figures_of_a_call_are_limited_in_number(sandbox):
         f"for _ in range(50): display({{'image/png': '{png}'}}, raw=True)"
     )
     result = sandbox.run(code)
-    assert len(result.images) == limits.IMAGES
+    assert len(result.images) == sandbox_limits.IMAGES
     assert "More than 20 figures: the others were left out." in result.logs
 
 

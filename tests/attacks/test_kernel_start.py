@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assistants_server.code_interpreter import bwrap, isolation, limits
+from assistants_server.code_interpreter import bwrap, isolation, sandbox_limits
 from assistants_server.code_interpreter import kernel as kernels
 from tests.running import Running
 
@@ -99,7 +99,7 @@ for folder in ("/tmp", "/dev/shm", "/", "/dev", "/mnt", "/root", "/usr", "/etc")
     print(folder, *fill(folder))
 """
     lines = [line.split(" ", 2) for line in sandbox.logs(code).splitlines()]
-    most = limits.TEMPORARY_BYTES // limits.MEGABYTE
+    most = sandbox_limits.TEMPORARY_BYTES // sandbox_limits.MEGABYTE
     assert {folder for folder, *_ in lines[:2]} == {"/tmp", "/dev/shm"}
     for _folder, written, error in lines[:2]:
         assert int(written) <= most
@@ -138,8 +138,8 @@ def test_a_folder_that_takes_too_much_ends_its_kernel_and_is_emptied(
         pytest.skip("only Linux shows the files that a process has open")
     if kind == "not to be read" and os.getuid() == 0:
         pytest.skip("root can read every folder")
-    monkeypatch.setattr(limits, "FOLDER_BYTES", 40_000_000)
-    monkeypatch.setattr(limits, "FOLDER_ENTRIES", 1_000)
+    monkeypatch.setattr(sandbox_limits, "FOLDER_BYTES", 40_000_000)
+    monkeypatch.setattr(sandbox_limits, "FOLDER_ENTRIES", 1_000)
     sandbox.run("open('kept.txt', 'w').write('kept')")
     logs = sandbox.logs(FULL[kind])
     assert "Stopped, because a thread may have" in logs
@@ -148,12 +148,12 @@ def test_a_folder_that_takes_too_much_ends_its_kernel_and_is_emptied(
         for folder, _, names in os.walk(tmp_path / "a.db.threads")
         for name in names
     )
-    assert left <= limits.FOLDER_BYTES
+    assert left <= sandbox_limits.FOLDER_BYTES
     assert sandbox.logs("print(open('kept.txt').read())") == "kept"
 
 
 def test_a_call_is_ended_while_it_fills_the_disk(sandbox, monkeypatch, tmp_path):
-    monkeypatch.setattr(limits, "FOLDER_BYTES", 100_000_000)
+    monkeypatch.setattr(sandbox_limits, "FOLDER_BYTES", 100_000_000)
     monkeypatch.setattr(kernels, "SECONDS_BETWEEN_LOOKS", 0.05)
     code = """
 import itertools, time

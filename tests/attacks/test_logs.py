@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 
 from assistants_server import logs
 from assistants_server.engine import Upstream, trouble
-from assistants_server.serving import LOOPBACK, Serving, listen
+from assistants_server.web.http_server import LOOPBACK, HttpServer, listen
 from tests.test_alone import alone
 from tests.upstream import send_json, upstream
 
@@ -67,7 +67,7 @@ def test_a_start_that_fails_says_what_and_where_but_quotes_nobody(log: Log):
         yield
 
     with suppress(SystemExit):
-        Serving(Starlette(lifespan=failing), listen(LOOPBACK, 0), "failing").run()
+        HttpServer(Starlette(lifespan=failing), listen(LOOPBACK, 0), "failing").run()
     told = [line for line in log.lines if "exception" in line]
     assert [line["exception"] for line in told] == ["LookupError"]
     assert told[0]["at"].startswith("test_logs.py:")

@@ -198,7 +198,7 @@ def test_a_run_whose_files_are_being_attached_is_left_alone(client, monkeypatch)
     attached = {"file_id": file.id, "tools": [{"type": "file_search"}]}
     message = {"role": "user", "content": "x?", "attachments": [attached]}
     thread, assistant = client.beta.threads.create(), client.beta.assistants.create(model=MODEL)
-    attach, begun, looks = runs_api.resources.attach, threading.Event(), 0
+    attach, begun, looks = runs_api.tool_resources.attach, threading.Event(), 0
     look = Watchdog._look
 
     async def counted(self) -> None:
@@ -213,7 +213,7 @@ def test_a_run_whose_files_are_being_attached_is_left_alone(client, monkeypatch)
         await attach(*args)
 
     monkeypatch.setattr(Watchdog, "_look", counted)
-    monkeypatch.setattr(runs_api.resources, "attach", slow)
+    monkeypatch.setattr(runs_api.tool_resources, "attach", slow)
     run = client.beta.threads.runs.create(
         thread.id, assistant_id=assistant.id, additional_messages=[message]
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assistants_server.code_interpreter import bwrap, limits
+from assistants_server.code_interpreter import bwrap, sandbox_limits
 from assistants_server.store import NotFound
 
 SECRET = b"canary of the host"
@@ -57,7 +57,7 @@ os.mkfifo('pipe.txt')
 open('one.txt', 'w').write('1'); os.link('one.txt', 'two.txt')
 open(b'not-\\xff-utf8.txt', 'w').write('1')
 open('new\\nline.txt', 'w').write('1')
-open('large.txt', 'wb').truncate({limits.FILE_BYTES})
+open('large.txt', 'wb').truncate({sandbox_limits.FILE_BYTES})
 open('.hidden', 'w').write('1'); os.mkdir('folder')
 open('good.txt', 'w').write('good')
 print('done')
@@ -192,20 +192,20 @@ def test_an_attachment_without_content_is_not_found(sandbox):
 
 
 def test_files_that_are_kept_are_limited_for_a_call_and_for_a_thread(sandbox, monkeypatch):
-    monkeypatch.setattr(limits, "KEPT_FILES", 3)
-    monkeypatch.setattr(limits, "THREAD_BYTES", 5 * limits.MEGABYTE)
+    monkeypatch.setattr(sandbox_limits, "KEPT_FILES", 3)
+    monkeypatch.setattr(sandbox_limits, "THREAD_BYTES", 5 * sandbox_limits.MEGABYTE)
     logs = sandbox.logs("for n in range(6): open(f'{n}.txt', 'w').write('1')")
     assert sorted(sandbox.kept()) == ["0.txt", "1.txt", "2.txt"]
     assert "3.txt was not kept: one call keeps 3 files." in logs
     for _ in range(8):
         logs = sandbox.logs("import os; open('large.txt', 'wb').write(os.urandom(1_000_000))")
     assert "large.txt was not kept" in logs
-    assert sum(map(len, sandbox.stored())) <= limits.THREAD_BYTES
+    assert sum(map(len, sandbox.stored())) <= sandbox_limits.THREAD_BYTES
 
 
 def test_a_given_file_that_does_not_fit_is_left_out_with_a_reason(sandbox, monkeypatch):
-    monkeypatch.setattr(limits, "FOLDER_BYTES", limits.MEGABYTE)
-    file = sandbox.attach("large.csv", bytes(2 * limits.MEGABYTE))
+    monkeypatch.setattr(sandbox_limits, "FOLDER_BYTES", sandbox_limits.MEGABYTE)
+    file = sandbox.attach("large.csv", bytes(2 * sandbox_limits.MEGABYTE))
     logs = sandbox.logs("print('alive')", file)
     assert logs == "alive\nThe file large.csv is not in the folder: there is no room for it; " + (
         "the folder may hold 1 MB."

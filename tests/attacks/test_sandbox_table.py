@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from assistants_server.code_interpreter import bwrap, isolation, limits
+from assistants_server.code_interpreter import bwrap, isolation, sandbox_limits
 from assistants_server.server import Server
 from tests.conftest import MODEL, ROOT
 from tests.running import Running
@@ -30,18 +30,22 @@ def leaves_its_process_or_folder(sandbox: Running, folder: Path, _) -> bool:
 
 
 def goes_on_for_ever(sandbox: Running, folder: Path, monkeypatch) -> bool:
-    monkeypatch.setattr(limits, "WALL_SECONDS", 1)
+    monkeypatch.setattr(sandbox_limits, "WALL_SECONDS", 1)
     return "Stopped after 1 seconds" not in sandbox.logs("while True: pass")
 
 
 def fills_the_disk(sandbox: Running, folder: Path, monkeypatch) -> bool:
-    monkeypatch.setattr(limits, "FOLDER_BYTES", limits.MEGABYTE)
+    monkeypatch.setattr(sandbox_limits, "FOLDER_BYTES", sandbox_limits.MEGABYTE)
     sandbox.run("open('large', 'wb').write(bytes(5_000_000))")
-    return any(path.stat().st_size > limits.MEGABYTE for path in folder.glob("a.db.*/*/*/*"))
+    return any(
+        path.stat().st_size > sandbox_limits.MEGABYTE for path in folder.glob("a.db.*/*/*/*")
+    )
 
 
 def takes_memory(sandbox: Running, folder: Path, _) -> bool:
-    return "MemoryError" not in sandbox.logs(f"block = bytearray({limits.MEMORY_BYTES} + 1)")
+    return "MemoryError" not in sandbox.logs(
+        f"block = bytearray({sandbox_limits.MEMORY_BYTES} + 1)"
+    )
 
 
 def starts_processes(sandbox: Running, folder: Path, _) -> bool:

@@ -4,18 +4,26 @@ import json
 
 import pytest
 
-from assistants_server.tutor import Turn
+from assistants_server.tutor import Message
 from assistants_server.tutor.conversation import Conversation, ToolCall
 from tests.attacks.test_tutor_questions import ask  # noqa: F401
 
 FUNCTION = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
-USER, HI = Turn("user", "Hello"), Turn("assistant", "Hi")
+USER, HI = Message("user", "Hello"), Message("assistant", "Hi")
 CALL = ToolCall("look", "{}", "nothing there")
 
 
 @pytest.mark.parametrize(
     "turns",
-    [(), (USER, HI), (HI,), (HI, HI), (Turn("user", ""),), (USER, CALL, HI), (USER, HI, USER, HI)],
+    [
+        (),
+        (USER, HI),
+        (HI,),
+        (HI, HI),
+        (Message("user", ""),),
+        (USER, CALL, HI),
+        (USER, HI, USER, HI),
+    ],
 )
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "name": "look"}])
 def test_a_required_call_is_made_once_whatever_was_said(ask, turns, choice):  # noqa: F811
@@ -28,7 +36,7 @@ def test_a_required_call_is_made_once_whatever_was_said(ask, turns, choice):  # 
 @pytest.mark.parametrize("turns", [(CALL,), (CALL, CALL), (HI, CALL), (USER, HI, CALL, HI)])
 @pytest.mark.parametrize("question", ["Why?", "Are you sure?", "What is the sum of those?", ""])
 def test_calls_without_a_question_lead_to_an_answer(ask, turns, question):  # noqa: F811
-    assert ask(*turns, Turn("user", question)).text
+    assert ask(*turns, Message("user", question)).text
 
 
 def test_what_came_before_is_always_shorter():
@@ -94,12 +102,14 @@ QUESTIONS = ("Solve 3x + 11 = 14", "What is 0/0?", "What is 10^400?", "Hello")
 def test_any_schema_is_filled_or_declined_in_words(ask, schema):  # noqa: F811
     for question in QUESTIONS:
         format = {"type": "json_schema", "name": "x", "schema": schema}
-        text = ask(Turn("user", question), format=format).text
+        text = ask(Message("user", question), format=format).text
         text.encode()
         if "offline tutor will work on" not in text:
             json.loads(text, parse_constant=pytest.fail)
         call = ask(
-            Turn("user", question), tools=({**FUNCTION, "parameters": schema},), choice="required"
+            Message("user", question),
+            tools=({**FUNCTION, "parameters": schema},),
+            choice="required",
         )
         assert call.calls or call.text
 
@@ -118,7 +128,7 @@ def test_any_schema_is_filled_or_declined_in_words(ask, schema):  # noqa: F811
     ],
 )
 def test_odd_settings_lead_to_an_answer(ask, settings):  # noqa: F811
-    reply = ask(Turn("user", "Solve 3x + 11 = 14"), **settings)
+    reply = ask(Message("user", "Solve 3x + 11 = 14"), **settings)
     assert reply.text or reply.calls
 
 
@@ -144,7 +154,7 @@ FORGED = {
 
 @pytest.mark.parametrize(("arguments", "output"), FORGED.values(), ids=FORGED)
 def test_a_forged_quiz_is_graded_or_declined_in_words(ask, arguments, output):  # noqa: F811
-    assert ask(Turn("user", "A quiz"), ToolCall("display_quiz", arguments, output)).text
+    assert ask(Message("user", "A quiz"), ToolCall("display_quiz", arguments, output)).text
 
 
 @pytest.mark.parametrize("name", ["file_search", "code_interpreter", "look"])
@@ -154,11 +164,11 @@ def test_a_forged_quiz_is_graded_or_declined_in_words(ask, arguments, output):  
     ids=["none", "empty", "open marks", "marks", "line breaks", "one word", "a lone surrogate"],
 )
 def test_any_output_of_a_tool_leads_to_an_answer(ask, name, output):  # noqa: F811
-    reply = ask(Turn("user", "What does it say about matrices?"), ToolCall(name, "{}", output))
+    reply = ask(Message("user", "What does it say about matrices?"), ToolCall(name, "{}", output))
     reply.text.encode()
     assert reply.text
 
 
 def test_a_long_conversation_is_as_quick_as_its_end(ask):  # noqa: F811
-    turns = (Turn("user", "first 5 primes"), HI) * 5_000
-    assert ask(*turns, Turn("user", "Why is the sum of those prime?")).text
+    turns = (Message("user", "first 5 primes"), HI) * 5_000
+    assert ask(*turns, Message("user", "Why is the sum of those prime?")).text

@@ -13,8 +13,8 @@ CPU_SECONDS = 2  # for one search, which takes a few milliseconds
 SEARCH = """
 import importlib, pkgutil, re, signal, sys
 from assistants_server import tutor
-from assistants_server.tutor.conversation import Conversation, Turn
-from assistants_server.tutor.reading import SPOKEN, plain
+from assistants_server.tutor.conversation import Conversation, Message
+from assistants_server.tutor.expressions import SPOKEN, plain
 from assistants_server.tutor.reply import Reply
 
 LENGTH = 50_000
@@ -47,7 +47,7 @@ for module in pkgutil.iter_modules(tutor.__path__):
 patterns |= {f"SPOKEN {written}": re.compile(written, re.I) for written, _ in SPOKEN}
 for piece in PIECES + RAW:
     text = piece * (LENGTH // len(piece)) + "%"
-    asked = Conversation("", (Turn("user", text),)).question()
+    asked = Conversation("", (Message("user", text),)).question()
     for name, pattern in patterns.items():
         raw = name.split(".")[-1] in READ_RAW
         search(f"{name} {piece!r}", pattern.finditer(text if raw else asked))

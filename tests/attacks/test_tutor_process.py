@@ -14,14 +14,14 @@ import httpx2
 import psutil
 import pytest
 
-from assistants_server.api.errors import ApiError
 from assistants_server.offline import ask as asking
 from assistants_server.offline import tutor_process
 from assistants_server.offline.ask import Tutors
 from assistants_server.offline.lane import Busy, Closed, Lane
 from assistants_server.offline.tutor_process import KEPT, SETTINGS, Ended, TutorProcess
-from assistants_server.tutor import Conversation, Reply, Turn, limits, wire
+from assistants_server.tutor import Conversation, Message, Reply, process_limits, wire
 from assistants_server.tutor.refusals import TOO_HARD
+from assistants_server.web.errors import ApiError
 from tests.conftest import MODEL, ROOT
 from tests.upstream import CANARY_KEY
 
@@ -32,7 +32,7 @@ ENDLESS = "integrate 1/(x^60 + x^59 + 1)"  # takes minutes in few calls
 
 
 def conversation(text: str) -> Conversation:
-    return Conversation("", (Turn("user", text),))
+    return Conversation("", (Message("user", text),))
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
@@ -43,9 +43,11 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def lane(seconds: float = limits.SECONDS, most_waiting: int = 10) -> AsyncIterator[Lane]:
+async def lane(
+    seconds: float = process_limits.SECONDS, most_waiting: int = 10
+) -> AsyncIterator[Lane]:
     """A lane whose tutor has started, and has answered a question."""
-    lane = Lane("tutor", limits.CALLS, seconds, most_waiting, ahead=True)
+    lane = Lane("tutor", process_limits.CALLS, seconds, most_waiting, ahead=True)
     try:
         await lane.ask(conversation(EASY))
         yield lane
@@ -198,10 +200,10 @@ def test_the_process_has_limits_on_memory_and_on_the_time_of_a_question():
     tutor = TutorProcess()
     try:
         for _ in range(2):
-            tutor.ask(wire.Question(conversation(EASY), limits.CALLS), BOUND)
+            tutor.ask(wire.Question(conversation(EASY), process_limits.CALLS), BOUND)
         process = psutil.Process(tutor.pid)
-        assert process.rlimit(psutil.RLIMIT_AS)[0] == limits.MEMORY_BYTES
-        assert process.rlimit(psutil.RLIMIT_CPU)[0] <= limits.CPU_SECONDS + BOUND
+        assert process.rlimit(psutil.RLIMIT_AS)[0] == process_limits.MEMORY_BYTES
+        assert process.rlimit(psutil.RLIMIT_CPU)[0] <= process_limits.CPU_SECONDS + BOUND
     finally:
         tutor.end()
 
@@ -209,7 +211,7 @@ def test_the_process_has_limits_on_memory_and_on_the_time_of_a_question():
 NOISY = """
 import sys
 from assistants_server.tutor import Reply, worker
-import assistants_server.tutor.answer as module
+import assistants_server.tutor.answering as module
 
 def noisy(conversation, most_calls):
     print("noise")
@@ -228,7 +230,9 @@ def test_what_is_printed_does_not_get_among_the_answers():
     try:
         assert wire.receive_answer(process.stdout) == wire.Answer(None)
         for _ in range(2):
-            wire.send_question(process.stdin, wire.Question(conversation(EASY), limits.CALLS))
+            wire.send_question(
+                process.stdin, wire.Question(conversation(EASY), process_limits.CALLS)
+            )
             assert wire.receive_answer(process.stdout) == wire.Answer(Reply("answer"))
     finally:
         process.kill()
@@ -238,13 +242,14 @@ def test_what_is_printed_does_not_get_among_the_answers():
 ABANDONED = """
 import sys
 from assistants_server.offline.tutor_process import TutorProcess
-from assistants_server.tutor import Conversation, Turn, limits, wire
+from assistants_server.tutor import Conversation, Message, wire
+from assistants_server.tutor import process_limits
 
 tutor = TutorProcess()
 tutor.start()
 print(tutor.pid, flush=True)
 for text in sys.argv[1:]:
-    tutor.ask(wire.Question(Conversation("", (Turn("user", text),)), limits.CALLS), 60)
+    tutor.ask(wire.Question(Conversation("", (Message("user", text),)), process_limits.CALLS), 60)
 sys.stdin.read()
 """
 

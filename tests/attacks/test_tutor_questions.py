@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from assistants_server.offline.tutor_process import TutorProcess
-from assistants_server.tutor import Conversation, Reply, ToolCall, Turn, limits, wire
+from assistants_server.tutor import Conversation, Message, Reply, ToolCall, process_limits, wire
 from assistants_server.tutor.conversation import MOST_CHARACTERS
 from assistants_server.tutor.refusals import FAILED, TOO_HARD, TOO_LONG
 from tests.test_tutor import TOOLS
@@ -70,9 +70,9 @@ ODD = {
 def ask() -> Iterator[Ask]:
     tutor = TutorProcess()
 
-    def ask(*turns: Turn | ToolCall, **settings: object) -> Reply:
-        asked = wire.Question(Conversation("", turns, **settings), limits.CALLS)
-        return tutor.ask(asked, limits.SECONDS).reply
+    def ask(*turns: Message | ToolCall, **settings: object) -> Reply:
+        asked = wire.Question(Conversation("", turns, **settings), process_limits.CALLS)
+        return tutor.ask(asked, process_limits.SECONDS).reply
 
     yield ask
     tutor.end()
@@ -80,13 +80,13 @@ def ask() -> Iterator[Ask]:
 
 @pytest.mark.parametrize("question", TOO_MUCH.values(), ids=TOO_MUCH)
 def test_a_question_that_is_too_much_is_declined_in_words(ask, question):
-    assert ask(Turn("user", question)).text == TOO_HARD.full()
+    assert ask(Message("user", question)).text == TOO_HARD.full()
 
 
 @pytest.mark.parametrize("question", ODD.values(), ids=ODD)
 @pytest.mark.parametrize("tools", [(), TOOLS], ids=["", "with tools"])
 def test_an_odd_question_is_answered(ask, question, tools):
-    reply = ask(Turn("user", question), tools=tools)
+    reply = ask(Message("user", question), tools=tools)
     reply.text.encode()
     assert reply.text or reply.calls
     for call in reply.calls:
@@ -97,18 +97,18 @@ def test_an_odd_question_is_answered(ask, question, tools):
 
 def test_a_question_that_is_too_long_is_declined_rather_than_cut(ask):
     question = "Solve 2x = 8" + " please" * MOST_CHARACTERS
-    assert ask(Turn("user", question)).text == TOO_LONG.full()
-    several = [Turn("user", "2x = 8 " + "please " * 1_000)] * 4
+    assert ask(Message("user", question)).text == TOO_LONG.full()
+    several = [Message("user", "2x = 8 " + "please " * 1_000)] * 4
     assert ask(*several).text == TOO_LONG.full()
-    asked_before = (Turn("user", question), Turn("assistant", "No."))
-    assert ask(*asked_before, Turn("user", "Why?")).text == TOO_LONG.full()
-    assert "x = 4" in ask(*asked_before, Turn("user", "2x = 8")).text
+    asked_before = (Message("user", question), Message("assistant", "No."))
+    assert ask(*asked_before, Message("user", "Why?")).text == TOO_LONG.full()
+    assert "x = 4" in ask(*asked_before, Message("user", "2x = 8")).text
 
 
 def test_a_hard_question_is_not_worked_on_again_for_the_next(ask):
-    turns = (Turn("user", TOO_MUCH["a tower"]), Turn("assistant", "No."))
-    assert "did not understand" in ask(*turns, Turn("user", "Who won the world cup?")).text
-    assert ask(*turns, Turn("user", "Why?")).text == TOO_HARD.full()
+    turns = (Message("user", TOO_MUCH["a tower"]), Message("assistant", "No."))
+    assert "did not understand" in ask(*turns, Message("user", "Who won the world cup?")).text
+    assert ask(*turns, Message("user", "Why?")).text == TOO_HARD.full()
 
 
 def test_the_answer_does_not_depend_on_what_was_asked_before():
@@ -118,8 +118,8 @@ def test_the_answer_does_not_depend_on_what_was_asked_before():
         tutor = TutorProcess()
         said = {}
         for text in order:
-            asked = wire.Question(Conversation("", (Turn("user", text),)), limits.CALLS)
-            said[text] = tutor.ask(asked, limits.SECONDS).reply
+            asked = wire.Question(Conversation("", (Message("user", text),)), process_limits.CALLS)
+            said[text] = tutor.ask(asked, process_limits.SECONDS).reply
         tutor.end()
         answers.append(said)
     assert answers[0] == answers[1]
@@ -166,9 +166,9 @@ def test_no_mixture_of_pieces_ends_the_tutor(ask, seed):
     for _ in range(20):
         text = "".join(mix.choices(PIECES, k=mix.randint(2, 20)))
         reply = ask(
-            Turn("user", "first 5 primes"),
-            Turn("assistant", "ok"),
-            Turn("user", text),
+            Message("user", "first 5 primes"),
+            Message("assistant", "ok"),
+            Message("user", text),
             tools=mix.choice([(), TOOLS]),
             format=mix.choice([None, {"type": "json_object"}]),
         )
@@ -178,5 +178,5 @@ def test_no_mixture_of_pieces_ends_the_tutor(ask, seed):
 
 
 def test_what_sympy_fails_on_is_declined_in_other_words(ask):
-    reply = ask(Turn("user", ODD["comparing what is not defined"]))
+    reply = ask(Message("user", ODD["comparing what is not defined"]))
     assert reply.text == FAILED.full()

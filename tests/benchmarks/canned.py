@@ -9,7 +9,7 @@ import threading
 
 import uvicorn
 
-from assistants_server.serving import LOOPBACK, listen
+from assistants_server.web.http_server import LOOPBACK, listen
 
 THREAD = {"id": "thread_1", "object": "thread", "created_at": 1, "metadata": {}}
 MESSAGE = {

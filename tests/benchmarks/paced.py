@@ -6,7 +6,7 @@ import time
 
 import uvicorn
 
-from assistants_server.serving import LOOPBACK, listen
+from assistants_server.web.http_server import LOOPBACK, listen
 
 DELTAS = 20
 SECONDS_APART = 0.005

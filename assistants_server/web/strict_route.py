@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from assistants_server.api.errors import ApiError
-from assistants_server.api.json_body import not_an_object, parse
+from assistants_server.web.errors import ApiError
+from assistants_server.web.json_body import not_an_object, parse
 
 
 class StrictRoute(APIRoute):

@@ -23,8 +23,8 @@ from assistants_server.tutor import (
 from assistants_server.tutor.budget import OVERTAXED, OutOfCalls, within_budget
 from assistants_server.tutor.conversation import Conversation, ToolCall
 from assistants_server.tutor.lesson import Lesson
-from assistants_server.tutor.limits import CALLS
 from assistants_server.tutor.phrasing import decline, phrase
+from assistants_server.tutor.process_limits import CALLS
 from assistants_server.tutor.refusals import (
     FAILED,
     NEEDS_CODE,

@@ -5,26 +5,30 @@ import secrets
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assistants_server.api import health
-from assistants_server.api.errors import ApiError
+from assistants_server.web.errors import ApiError
 
 
 class RequireToken:
     """ASGI middleware that answers 401 unless ``Authorization: Bearer <token>`` is right.
+
+    Args:
+        token: the one that opens the server.
+        open_path: a path that everybody may ask, such as ``/health``.
 
     A page in a browser can send requests here, even under a name that it makes point here; it
     cannot know the token, and there is no cookie that its browser would send by itself. So Origin
     and Host are not looked at. Only HTTP is spoken; anything else but start and stop is dropped.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, open_path: str) -> None:
         self.app = app
+        self._open_path = open_path
         self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "lifespan"):
             return
-        if scope["type"] == "http" and scope["path"] != health.PATH:
+        if scope["type"] == "http" and scope["path"] != self._open_path:
             header = Headers(scope=scope).get("authorization", "")
             scheme, _, given = header.partition(" ")
             if scheme.lower() != "bearer" or not secrets.compare_digest(

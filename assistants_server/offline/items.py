@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
-from assistants_server.api.errors import ApiError
-from assistants_server.api.fields import FunctionName
-from assistants_server.tutor import Conversation, ToolCall, Turn
+from assistants_server.tutor import Conversation, Message, ToolCall
+from assistants_server.web.errors import ApiError
+from assistants_server.web.fields import FunctionName
 
 
 class TextPart(BaseModel):
@@ -34,7 +34,7 @@ class ImagePart(BaseModel):
 Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type")]
 
 
-class Said(BaseModel):
+class MessageItem(BaseModel):
     """One message of a conversation."""
 
     type: Literal["message"] = "message"
@@ -50,7 +50,7 @@ class Said(BaseModel):
 CallId = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-class Called(BaseModel):
+class FunctionCall(BaseModel):
     """A function call that the tutor made."""
 
     type: Literal["function_call"]
@@ -62,7 +62,7 @@ class Called(BaseModel):
         return f"{self.name}{self.arguments}"
 
 
-class CalledOutput(BaseModel):
+class FunctionCallOutput(BaseModel):
     """What came of a function call."""
 
     type: Literal["function_call_output"]
@@ -78,14 +78,14 @@ def _kind(item: Any) -> str:
 
 
 Item = Annotated[
-    Annotated[Said, Tag("message")]
-    | Annotated[Called, Tag("function_call")]
-    | Annotated[CalledOutput, Tag("function_call_output")],
+    Annotated[MessageItem, Tag("message")]
+    | Annotated[FunctionCall, Tag("function_call")]
+    | Annotated[FunctionCallOutput, Tag("function_call_output")],
     Discriminator(_kind),
 ]
 
 
-def check_calls(items: list[Said | Called | CalledOutput]) -> None:
+def check_calls(items: list[MessageItem | FunctionCall | FunctionCallOutput]) -> None:
     """Refuse calls that share an id, or that do not have one output each, after them.
 
     Raises:
@@ -94,12 +94,12 @@ def check_calls(items: list[Said | Called | CalledOutput]) -> None:
     called: set[str] = set()
     waiting: set[str] = set()
     for item in items:
-        if isinstance(item, Called):
+        if isinstance(item, FunctionCall):
             if item.call_id in called:
                 raise _wrong_call(f"two function calls have the call_id '{item.call_id}'")
             called.add(item.call_id)
             waiting.add(item.call_id)
-        elif isinstance(item, CalledOutput):
+        elif isinstance(item, FunctionCallOutput):
             if item.call_id not in called:
                 raise _wrong_call(f"there is no function call with the call_id '{item.call_id}'")
             if item.call_id not in waiting:
@@ -114,7 +114,7 @@ def _wrong_call(reason: str) -> ApiError:
 
 
 def conversation(
-    items: list[Said | Called | CalledOutput],
+    items: list[MessageItem | FunctionCall | FunctionCallOutput],
     instructions: str | None = None,
     format: dict | None = None,
     tools: Iterable[dict] = (),
@@ -122,15 +122,15 @@ def conversation(
 ) -> Conversation:
     """Return what was said as the tutor reads it; system messages join the instructions."""
     rules = [instructions or ""]
-    turns: list[Turn | ToolCall] = []
-    outputs = {item.call_id: item.output for item in items if isinstance(item, CalledOutput)}
+    turns: list[Message | ToolCall] = []
+    outputs = {item.call_id: item.output for item in items if isinstance(item, FunctionCallOutput)}
     for item in items:
-        if isinstance(item, Called):
+        if isinstance(item, FunctionCall):
             turns.append(ToolCall(item.name, item.arguments, outputs.get(item.call_id)))
-        elif isinstance(item, Said) and item.role in ("system", "developer"):
+        elif isinstance(item, MessageItem) and item.role in ("system", "developer"):
             rules.append(item.text())
-        elif isinstance(item, Said):
-            turns.append(Turn(item.role, item.text()))
+        elif isinstance(item, MessageItem):
+            turns.append(Message(item.role, item.text()))
     joined = "\n".join(rule for rule in rules if rule)
     return Conversation(joined, tuple(turns), format, tuple(tools), choice)
 

@@ -11,7 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from openai.types import FileObject
 from starlette.datastructures import Headers
 
-from assistants_server.api.errors import ApiError
+from assistants_server.web.errors import ApiError
 
 PIECE = 256 * 1024
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")

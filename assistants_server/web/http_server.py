@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import uvicorn
 from starlette.types import ASGIApp
 
-from assistants_server.connection import Connection, note_accept_trouble
+from assistants_server.web.connection import Connection, note_accept_trouble
 
 LOOPBACK = "127.0.0.1"
 SECONDS_TO_FINISH = 5
@@ -20,7 +20,7 @@ ACCEPTED_AT_ONCE = 4
 TICKS_A_SECOND = 10  # uvicorn's
 
 
-class Serving:
+class HttpServer:
     """An application on a socket that already listens.
 
     Args:

@@ -12,10 +12,10 @@ from openai.types.beta.thread import ToolResources as ThreadResources
 from pydantic import BaseModel
 
 from assistants_server.api.context import SECONDS_TO_WAIT
-from assistants_server.api.errors import ApiError
 from assistants_server.api.fields import FileSearchResources, NewVectorStore, ToolResources
 from assistants_server.file_search import Library
 from assistants_server.store import NotFound, Store
+from assistants_server.web.errors import ApiError
 
 DAYS_OF_A_THREADS_STORE = 7  # as OpenAI's
 

@@ -8,7 +8,7 @@ import time
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from assistants_server.envelope import envelope
+from assistants_server.web.envelope import envelope
 
 log = logging.getLogger(__name__)
 

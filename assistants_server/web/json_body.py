@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from assistants_server.api.errors import ApiError
-from assistants_server.api.validation import dotted
+from assistants_server.web.errors import ApiError
+from assistants_server.web.validation import dotted
 
 # OpenAI's structured outputs nest 10 objects, 2 levels of a schema each; pydantic stops at 255.
 MOST_LEVELS = 64

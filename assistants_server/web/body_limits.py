@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistants_server.api.errors import ApiError
+from assistants_server.web.errors import ApiError
 
 MEGABYTE = 1024 * 1024
 UPLOAD_LIMIT = 513 * MEGABYTE  # OpenAI's 512 MB for one file, and the form around it

@@ -5,9 +5,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from assistants_server.api.validation import explain
-from assistants_server.envelope import envelope
 from assistants_server.store import Busy, NotFound, StoreError, Unstorable, Unwritable
+from assistants_server.web.envelope import envelope
+from assistants_server.web.validation import explain
 
 
 class ApiError(Exception):
