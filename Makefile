@@ -1,10 +1,10 @@
 # make run    execute every notebook and render it under build/
-# make test   ruff, the tests, and every stored output compared with what it prints now
+# make test   ruff, mypy, the tests, and every stored output compared with what it prints now
 # make lab    open the notebooks in JupyterLab
 # make soak   kill servers under load at 200 random moments (25 minutes, Linux)
 # make fuzz   send 10,000 requests, valid and odd, made from the server's own schema
 # make test-live   run the notebooks against the model that .env or the environment names
-# make lock   after a change of requirements.txt: resolve it anew for all systems
+# make lock   after a change of the requirements: resolve them anew for all systems
 
 PYTHON ?= python3
 ifeq ($(OS),Windows_NT)
@@ -14,6 +14,8 @@ BIN := .venv/bin
 endif
 PY := $(BIN)/python
 READY := .venv/.installed
+# The tests of one file stay together: they share servers. `make test PARALLEL=` runs one at a time.
+PARALLEL := -n 2 --dist loadfile
 
 .PHONY: run test test-live lab bench soak fuzz refresh lock install
 
@@ -23,7 +25,8 @@ run: $(READY)
 test: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest
+	$(PY) -m mypy
+	$(PY) -m pytest $(PARALLEL)
 
 test-live: $(READY)
 	$(PY) -m notebooks.book.live
@@ -45,19 +48,26 @@ refresh: $(READY)
 	$(PY) -m notebooks.book.refresh
 	$(PY) -m ruff format notebooks
 
-# For maintainers: resolve requirements.txt for all systems and Pythons. What is locked already stays
-# where it fits; empty requirements.lock first to get what is newest. uv stays out of .venv.
+# For maintainers: resolve requirements.txt for all systems and Pythons, and uv, which installs them.
+# What is locked already stays where it fits; empty requirements.lock first to get what is newest.
+UV := uv==0.13.9
 LOCK_PY := $(BIN:.venv/%=build/lock/%)/python
+COMPILE := $(LOCK_PY) -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --custom-compile-command "make lock"
 lock:
 	$(PYTHON) -m venv build/lock
-	$(LOCK_PY) -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	$(LOCK_PY) -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-		--no-emit-index-url --custom-compile-command "make lock" \
-		requirements.txt -o requirements.lock
+	$(LOCK_PY) -m pip install --quiet --disable-pip-version-check $(UV)
+	$(COMPILE) requirements.txt -o requirements.lock
+	echo $(UV) | $(COMPILE) - -o requirements-uv.lock
 
 install: $(READY)
 
-$(READY): requirements.lock
+# uv does in seconds what pip does in minutes. Where it cannot be had, or cannot reach the packages
+# (it reads its own settings of indexes and proxies, not pip's), pip installs the same list.
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
+$(READY): requirements.lock requirements-uv.lock
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PIP) -r requirements-uv.lock && $(PY) -m uv pip install --quiet --require-hashes -r requirements.lock \
+		|| (echo uv could not install requirements.lock. pip does it now, and takes minutes. \
+		&& $(PIP) -r requirements.lock)
 	$(PY) -c "open('$(READY)', 'w').close()"

@@ -3,3 +3,5 @@
 Any OpenAI client, in any language, can talk to it over HTTP. It knows nothing of the notebooks
 and helpers that use it.
 """
+
+__version__ = "1.0.0"

@@ -1,4 +1,4 @@
-"""``python -m assistants_server``: the server alone, for any client."""
+"""``assistants-server``, or ``python -m assistants_server``: the server alone, for any client."""
 
 import argparse
 import os
@@ -9,20 +9,31 @@ from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
 
-from assistants_server import logs
+from assistants_server import __version__, logs
 from assistants_server.code_interpreter import notice
 from assistants_server.engine import Upstream, trouble
-from assistants_server.places import default_database
+from assistants_server.places import default_database, settings_file
 from assistants_server.server import Server, is_loopback
 from assistants_server.store import StoreError
 from assistants_server.web.http_server import LOOPBACK
 
+COMMAND = "assistants-server"
 SHORTEST_TOKEN = 16
 ALL_ADDRESSES = ("0.0.0.0", "::")
 
 
 def main() -> None:
-    load_dotenv(Path(__file__).resolve().parent.parent / ".env")
+    """Serve until Ctrl+C or SIGTERM.
+
+    Raises:
+        SystemExit: a switch or a setting is wrong, or the server cannot start.
+    """
+    with suppress(KeyboardInterrupt):  # uvicorn stops, and then raises it again
+        _serve()
+
+
+def _serve() -> None:
+    load_dotenv(settings_file())
     options = _options()
     token = os.environ.get("ASSISTANTS_TOKEN") or None
     _check_token(options.host, token)
@@ -57,12 +68,14 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
+    by_command = Path(sys.argv[0]).stem == COMMAND  # else sys.argv[0] is this file
     parser = argparse.ArgumentParser(
-        prog="python -m assistants_server",
+        prog=COMMAND if by_command else "python -m assistants_server",
         description="Serve OpenAI's Assistants API on this machine. With OPENAI_API_KEY set, a "
         "model answers, at OpenAI or at OPENAI_BASE_URL; without it the offline tutor does. "
         "ASSISTANTS_TOKEN sets the token that clients must send; by default each start makes one.",
     )
+    parser.add_argument("--version", action="version", version=f"{COMMAND} {__version__}")
     parser.add_argument("--host", default=LOOPBACK, help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8765, help="port, 0 for any (%(default)s)")
     parser.add_argument(
@@ -104,5 +117,4 @@ def _check_upstream(server: Server, upstream: Upstream | None) -> None:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):  # uvicorn stops, and then raises it again
-        main()
+    main()

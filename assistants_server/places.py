@@ -1,11 +1,23 @@
-"""Where the data lies."""
+"""Where the data lies, and the file with the settings."""
 
 import os
 from pathlib import Path
 
-DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / ".assistants"
+from platformdirs import user_data_path
+
+ROOT = Path(__file__).resolve().parent.parent
+# pip puts a folder of this name beside what it installs. A clone has none, nor an editable install.
+INSTALLED = any(ROOT.glob("assistants_server-*.dist-info"))
+DEFAULT_FOLDER = (
+    user_data_path("assistants-server", appauthor=False) if INSTALLED else ROOT / ".assistants"
+)
 
 
 def default_database() -> Path:
-    """Return where the database lies: `ASSISTANTS_DB`, or a folder of this repository."""
+    """Return where the database lies: `ASSISTANTS_DB`, or a file in `DEFAULT_FOLDER`."""
     return Path(os.environ.get("ASSISTANTS_DB") or DEFAULT_FOLDER / "assistants.db")
+
+
+def settings_file() -> Path:
+    """Return the path of `.env`: in the clone, or in the working directory of an installed copy."""
+    return (Path.cwd() if INSTALLED else ROOT) / ".env"

@@ -5,15 +5,15 @@ import os
 import warnings
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from dotenv import load_dotenv
 from openai import OpenAI
 
+from assistants_server.places import default_database, settings_file
 from assistants_server.plain import without_escapes
 from helpers.tracing import start_agentops
 
-load_dotenv(Path(__file__).parent.parent / ".env")
+load_dotenv(settings_file())
 
 MODEL = os.environ.get("OPENAI_MODEL") or "gpt-6-luna"
 # What the SDK says at every Assistants call. Our readers know: notebook 00 tells them.
@@ -62,7 +62,6 @@ def connect(tags: Sequence[str] = ()) -> OpenAI:
 def _server():
     """Start the server of this process; return it and its upstream, later calls the same."""
     from assistants_server.engine import Upstream
-    from assistants_server.places import default_database
     from assistants_server.server import Server
 
     upstream = Upstream.from_environment()
