@@ -11,7 +11,7 @@ from notebooks.book.chapters import ROOT, chapters, question, read, title
 from notebooks.book.navigation import TAG, navigation_lines
 
 CHAPTERS = chapters()
-DOCUMENTS = [*CHAPTERS, ROOT / "README.md"]
+DOCUMENTS = [*CHAPTERS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")

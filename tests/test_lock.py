@@ -36,8 +36,13 @@ def test_every_entry_of_the_lock_has_hashes_and_nothing_else_is_in_it():
 
 
 def test_every_pin_of_the_short_list_is_locked_in_that_version():
-    pins = PIN.findall((ROOT / "requirements.txt").read_text(encoding="utf-8"))
+    pins = [
+        pin
+        for name in ("requirements.txt", "requirements-runtime.txt")
+        for pin in PIN.findall((ROOT / name).read_text(encoding="utf-8"))
+    ]
     assert len(pins) > 30
+    assert len({_name(name) for name, _ in pins}) == len(pins)
     locked = _locked()
     wrong = [f"{name}=={pin}" for name, pin in pins if locked.get(_name(name)) != {pin}]
     assert wrong == [], ADVICE
@@ -73,10 +78,20 @@ def test_the_lock_names_no_registry_and_no_folder():
     assert "--index-url" not in LOCK
 
 
-def test_make_and_the_readme_install_from_the_lock_alone():
-    for name in ("Makefile", "README.md"):
-        text = (ROOT / name).read_text(encoding="utf-8")
-        installs = re.findall(r"pip install (.*)", text.replace("--quiet ", ""))
-        ours = [line for line in installs if "uv==" not in line]
-        assert len(ours) == 1
-        assert "--require-hashes -r requirements.lock" in ours[0]
+def test_uv_is_locked_with_hashes_in_the_version_that_makes_the_lock():
+    lock = (ROOT / "requirements-uv.lock").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert PIN.findall(lock) == PIN.findall(makefile.replace("UV := ", ""))
+    assert lock.count("--hash=sha256:") == len(lock.splitlines()) - len(PIN.findall(lock)) - 2
+
+
+def test_make_and_the_readme_install_lists_from_the_locks_alone():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^PIP := \$\(PY\) -m pip install .*--require-hashes$", makefile, re.M)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for text in (makefile.replace("$(PIP)", "pip install --require-hashes"), readme):
+        installs = re.findall(r"pip install (.*?) -r ([\w.-]+)", text)
+        assert installs
+        for switches, name in installs:
+            assert "--require-hashes" in switches
+            assert name in ("requirements.lock", "requirements-uv.lock")
