@@ -10,7 +10,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 from openai import OpenAI
 
-from assistants_server.plain import without_escapes
+from assistants_server.terminal_escapes import without_escapes
 from helpers.tracing import start_agentops
 
 load_dotenv(Path(__file__).parent.parent / ".env")
@@ -61,8 +61,8 @@ def connect(tags: Sequence[str] = ()) -> OpenAI:
 @cache
 def _server():
     """Start the server of this process; return it and its upstream, later calls the same."""
+    from assistants_server.default_paths import default_database
     from assistants_server.engine import Upstream
-    from assistants_server.places import default_database
     from assistants_server.server import Server
 
     upstream = Upstream.from_environment()

@@ -12,7 +12,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from assistants_server import private
+from assistants_server import private_files
 from assistants_server.code_interpreter import processes, sandbox, tree
 
 
@@ -27,7 +27,7 @@ class Places:
     def __init__(self, database: Path, owner: str) -> None:
         self._owner = owner
         self._all_threads = database.with_name(f"{database.name}.threads")
-        private.tighten_folder(self._all_threads)
+        private_files.tighten_folder(self._all_threads)
         self._temporary = Path(tempfile.gettempdir())
         self._prefix = f"kernels-{hashlib.sha256(os.fsencode(database)).hexdigest()[:8]}-"
         self.threads = self._all_threads / owner
@@ -36,7 +36,7 @@ class Places:
     def make(self) -> None:
         """Make both folders, for this user alone."""
         for folder in (self._all_threads, self.threads, self.kernels):
-            private.make_folder(folder)
+            private_files.make_folder(folder)
 
     def others(self) -> set[str]:
         """Return the names of the other servers that have a folder."""

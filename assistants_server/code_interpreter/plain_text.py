@@ -1,6 +1,6 @@
 """Turns what a program wrote for a terminal into plain text."""
 
-from assistants_server.plain import without_escapes
+from assistants_server.terminal_escapes import without_escapes
 
 
 def plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Where everything is kept: one SQLite file, and a folder for uploaded contents."""
+"""Stores all objects in one SQLite file, with a folder beside it for uploaded contents."""
 
 from assistants_server.store.errors import (
     Busy,

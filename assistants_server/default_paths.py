@@ -1,4 +1,4 @@
-"""Where the data lies."""
+"""Where data is stored unless the user names another place."""
 
 import os
 from pathlib import Path
@@ -7,5 +7,5 @@ DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / ".assistants"
 
 
 def default_database() -> Path:
-    """Return where the database lies: `ASSISTANTS_DB`, or a folder of this repository."""
+    """Return the path in the environment variable ASSISTANTS_DB, or one in `DEFAULT_FOLDER`."""
     return Path(os.environ.get("ASSISTANTS_DB") or DEFAULT_FOLDER / "assistants.db")
