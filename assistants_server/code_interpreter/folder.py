@@ -145,7 +145,21 @@ class Folder:
 
         Call it only when no code uses the folder.
         """
-        return tree.shrink(self._folder)
+        with os.scandir(self._folder) as entries:
+            found = [(tree.usage_of(self._folder, entry), entry.name) for entry in entries]
+        found.sort(key=lambda pair: (not pair[0].measured, pair[0].newest))
+        total = tree.Usage()
+        for each, _ in found:
+            total.add(each)
+        removed = []
+        while found and total.is_too_much():
+            each, name = found.pop()
+            tree.discard(self._folder, name)
+            removed.append(name)
+            total.bytes -= each.bytes
+            total.entries -= each.entries
+            total.measured = all(other.measured for other, _ in found)
+        return removed
 
     def _open(self, name: str) -> int:
         try:

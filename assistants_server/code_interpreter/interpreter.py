@@ -79,7 +79,7 @@ class CodeInterpreter:
             self._closer.cancel()
         mine, self._workspaces = list(self._workspaces.values()), {}
         await asyncio.gather(*(workspace.remove() for workspace in mine), return_exceptions=True)
-        await in_thread(self._folders.remove_own)
+        await in_thread(self._folders.remove, self._store.owner)
 
     async def forget(self, thread_id: str) -> None:
         """End the kernel of a thread, and remove its folder."""

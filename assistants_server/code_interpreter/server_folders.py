@@ -54,9 +54,6 @@ class ServerFolders:
         with contextlib.suppress(OSError):  # it is not empty
             self._all_threads.rmdir()
 
-    def remove_own(self) -> None:
-        self.remove(self._owner)
-
     def _kernels_of(self, owner: str) -> Path:
         return self._temporary / (self._prefix + owner.removeprefix("server_"))
 

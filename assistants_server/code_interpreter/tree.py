@@ -139,28 +139,6 @@ def usage_of(folder: Handle, entry: os.DirEntry, depth: int = sandbox_limits.FOL
     return found
 
 
-def shrink(folder: Handle) -> list[str]:
-    """Remove the newest entries until the rest is within the limits. Return their names.
-
-    Call it only when no code uses the folder.
-    """
-    with os.scandir(folder) as entries:
-        found = [(usage_of(folder, entry), entry.name) for entry in entries]
-    found.sort(key=lambda pair: (not pair[0].measured, pair[0].newest))
-    total = Usage()
-    for each, _ in found:
-        total.add(each)
-    removed = []
-    while found and total.is_too_much():
-        each, name = found.pop()
-        discard(folder, name)
-        removed.append(name)
-        total.bytes -= each.bytes
-        total.entries -= each.entries
-        total.measured = all(other.measured for other, _ in found)
-    return removed
-
-
 def empty(folder: Handle) -> None:
     """Remove everything in a folder. Call it only when no code uses the folder."""
     while names := os.listdir(folder):

@@ -95,32 +95,30 @@ class Workspace:
         Returns:
             The ids of the figures, and notes for the user.
         """
-        images, notes, most = [], [], sandbox_limits.KEPT_BYTES
-        for number, png in enumerate(output.images, 1):
-            name = f"figure-{number}.png"
-            try:
-                file = await self._store_file(name, png, most)
-            except Skipped as reason:
-                notes.append(f"{name} was not kept: {reason}.")
-            else:
-                images.append(file.id)
-                most -= file.bytes
+        images: list[str] = []
+        notes: list[str] = []
+        most, kept = sandbox_limits.KEPT_BYTES, 0
+        found: list[tuple[str, bytes | None]] = [
+            (f"figure-{number}.png", png) for number, png in enumerate(output.images, 1)
+        ]
         after = await asyncio.to_thread(self._states)
-        changed = sorted(name for name, state in after.items() if before.get(name) != state)
-        kept = 0
-        for name in changed:
+        found += [(name, None) for name in sorted(after) if before.get(name) != after[name]]
+        for name, png in found:
             try:
-                if kept == sandbox_limits.KEPT_FILES:
+                if png is None and kept == sandbox_limits.KEPT_FILES:
                     raise Skipped(f"one call keeps {sandbox_limits.KEPT_FILES} files")
                 if not name.isprintable():
                     raise Skipped("its name is not printable UTF-8")
-                file = await self._store_file(name, None, most)
+                file = await self._store_file(name, png, most)
             except Skipped as reason:
                 notes.append(f"{_shown(name)} was not kept: {reason}.")
-            else:
+                continue
+            most -= file.bytes
+            if png is None:
                 self.written[name] = file.id
-                most -= file.bytes
                 kept += 1
+            else:
+                images.append(file.id)
         if len(notes) > MOST_REASONS:
             notes[MOST_REASONS:] = [f"{len(notes) - MOST_REASONS} more files were not kept."]
         return images, notes
