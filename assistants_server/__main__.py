@@ -11,8 +11,8 @@ from dotenv import load_dotenv
 
 from assistants_server import __version__, logs
 from assistants_server.code_interpreter import notice
+from assistants_server.default_paths import default_database, settings_file
 from assistants_server.engine import Upstream, trouble
-from assistants_server.places import default_database, settings_file
 from assistants_server.server import Server, is_loopback
 from assistants_server.store import StoreError
 from assistants_server.web.http_server import LOOPBACK

@@ -1,4 +1,4 @@
-"""The time as OpenAI writes it, and finer."""
+"""The current time, in the units of OpenAI's objects."""
 
 import time
 
@@ -9,5 +9,5 @@ def now() -> int:
 
 
 def now_ms() -> str:
-    """Return milliseconds since 1970, as metadata has them: in digits."""
+    """Return milliseconds since 1970 as a string, because metadata values are strings."""
     return str(time.time_ns() // 1_000_000)

@@ -1,4 +1,4 @@
-"""Logs as lines of JSON, with ids, statuses and times, and without what anybody wrote."""
+"""Writes logs as lines of JSON, with ids, statuses and times, but without users' content."""
 
 import json
 import logging
@@ -10,25 +10,25 @@ from typing import TextIO
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistants_server.plain import without_escapes
+from assistants_server.terminal_escapes import without_escapes
 
 log = logging.getLogger(__name__)
 
 OURS = "assistants_server"
-# The first lines of their warnings are their own words: "Invalid HTTP request received.",
-# "socket.accept() out of system resource". Those of other libraries may quote a request or a file.
+# The first line of their warnings is a constant text, such as "Invalid HTTP request received." or
+# "socket.accept() out of system resource". Messages of other libraries may quote requests or files.
 TRUSTED = ("uvicorn.error", "asyncio")
 TRACEBACK = "Traceback (most recent call last):"
 MOST_CHARACTERS = 500
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object for each record.
+    """Formats a record as one JSON object, for example ``{"time": ..., "event": "request", ...}``.
 
     Args:
-        in_full: whether to add an exception's words and its traceback, and all that other
-            libraries say. They may quote what users wrote, so by default only an exception's type
-            and place are logged, and first lines of those that are `TRUSTED`.
+        in_full: whether to log tracebacks and the messages of all libraries. They may quote users'
+            content. By default only the type and the place of an exception are logged, and the
+            first lines of messages from `TRUSTED` loggers.
     """
 
     def __init__(self, in_full: bool = False) -> None:
@@ -41,7 +41,7 @@ class JsonLines(logging.Formatter):
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "level": record.levelname.lower(),
             "event": record.name if foreign else record.msg,
-            **(self._said(record) if foreign else {}),
+            **(self._describe(record) if foreign else {}),
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[0] is not None:
@@ -59,38 +59,39 @@ class JsonLines(logging.Formatter):
         }
         return json.dumps(plain)
 
-    def _said(self, record: logging.LogRecord) -> dict[str, str]:
-        """Return what may be told of a record of another library's."""
-        said = {"at": f"{record.module}:{record.lineno}"}
+    def _describe(self, record: logging.LogRecord) -> dict[str, str]:
+        """Return what may be logged of another library's record."""
+        fields = {"at": f"{record.module}:{record.lineno}"}
         if self._in_full:
-            return {**said, "message": record.getMessage()}
+            return {**fields, "message": record.getMessage()}
         if record.name not in TRUSTED:
-            return said
+            return fields
         message = record.getMessage().strip()
-        if message.startswith(TRACEBACK):  # uvicorn's message when the start has failed
-            return {**said, **_told_by(message)}
-        return {**said, "message": message.partition("\n")[0][:MOST_CHARACTERS]}
+        if message.startswith(TRACEBACK):  # uvicorn logs this when the start fails
+            return {**fields, **_summarise(message)}
+        return {**fields, "message": message.partition("\n")[0][:MOST_CHARACTERS]}
 
 
-def _told_by(traceback: str) -> dict[str, str]:
-    """Return the type and the place of an exception, but not its words, from a traceback's text."""
+def _summarise(traceback: str) -> dict[str, str]:
+    """Return the type and the place of the exception, but not its message, from a traceback's text."""
     places = re.findall(r'^  File ".*?([^"/\\]+)", line (\d+)', traceback, re.MULTILINE)
     types = re.findall(
         r"^([A-Za-z_][\w.]*)(?::|$)", traceback.removeprefix(TRACEBACK), re.MULTILINE
     )
-    told = {"at": ":".join(places[-1])} if places else {}
-    return {**told, "exception": types[0]} if types else told
+    fields = {"at": ":".join(places[-1])} if places else {}
+    return {**fields, "exception": types[0]} if types else fields
 
 
 class FewPerMinute(logging.Filter):
-    """Lets few records of other libraries from one place of their code through in a minute.
+    """Limits how many records per minute each log statement of another library may write.
 
-    A full table of sockets once made 370,000 equal lines. The last that goes through says that it
-    is the last; the first after the minute says how many were left out.
+    Without it, running out of file descriptors once wrote 370,000 equal lines. The last record that
+    passes says so in the field `next`. The first one of the next minute says in `left_out` how many
+    were dropped.
 
     Args:
-        most: how many go through.
-        clock: seconds that only go forward.
+        most: how many records pass each minute.
+        clock: returns seconds and never goes backward.
     """
 
     def __init__(self, most: int = 10, clock: Callable[[], float] = time.monotonic) -> None:
@@ -104,7 +105,7 @@ class FewPerMinute(logging.Filter):
             return True
         place, now = (record.name, record.pathname, record.lineno), self._clock()
         began, count = self._minutes.get(place, (now, 0))
-        fields = {}
+        fields: dict[str, str | int] = {}
         if now - began >= 60:
             if count > self._most:
                 fields["left_out"] = count - self._most
@@ -118,7 +119,7 @@ class FewPerMinute(logging.Filter):
 
 
 def configure(in_full: bool = False, stream: TextIO = sys.stderr) -> None:
-    """Log to `stream` from now on, this server's events and the warnings of others."""
+    """Log this server's events, and warnings of other libraries, to `stream` from now on."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(in_full))
     handler.addFilter(FewPerMinute())
@@ -127,7 +128,7 @@ def configure(in_full: bool = False, stream: TextIO = sys.stderr) -> None:
 
 
 class LogRequests:
-    """ASGI middleware that logs each request: its method, path, status and time."""
+    """ASGI middleware that logs the method, path, status and duration of each request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -138,14 +139,14 @@ class LogRequests:
             return
         began, status = time.perf_counter(), 0
 
-        async def noting_send(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self.app(scope, receive, noting_send)
+            await self.app(scope, receive, send_and_note_status)
         finally:
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
             fields = {"method": scope["method"], "path": scope["path"][:MOST_CHARACTERS]}

@@ -1,8 +1,8 @@
-"""An approximation of token counts, for where no model is there to count.
+"""Estimates token counts without a model's tokenizer.
 
-One token for every four bytes of UTF-8, rounded up, and four for the frame of each message. It
-is the same on every machine and never falls when a text grows. A real tokenizer differs, for
-English by about a fifth.
+A token counts as four bytes of UTF-8, rounded up, and every message adds four tokens for its frame.
+The estimate is the same on every machine and never falls when a text grows. For English it differs
+from a real tokenizer by about a fifth.
 """
 
 BYTES_PER_TOKEN = 4
@@ -10,15 +10,15 @@ TOKENS_PER_MESSAGE = 4
 
 
 def count(text: str) -> int:
-    """Return about how many tokens `text` is."""
+    """Return the estimated number of tokens of `text`."""
     return -(-len(text.encode()) // BYTES_PER_TOKEN)
 
 
 def count_message(text: str) -> int:
-    """Return about how many tokens a message with that text adds to a prompt."""
+    """Return the estimated number of tokens that a message with this text adds to a prompt."""
     return count(text) + TOKENS_PER_MESSAGE
 
 
 def clip(text: str, limit: int) -> str:
-    """Return the start of `text` that is at most `limit` tokens."""
+    """Return the start of `text`, cut after at most `limit` tokens."""
     return text.encode()[: limit * BYTES_PER_TOKEN].decode(errors="ignore")

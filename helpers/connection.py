@@ -9,8 +9,8 @@ from functools import cache
 from dotenv import load_dotenv
 from openai import OpenAI
 
-from assistants_server.places import default_database, settings_file
-from assistants_server.plain import without_escapes
+from assistants_server.default_paths import default_database, settings_file
+from assistants_server.terminal_escapes import without_escapes
 from helpers.tracing import start_agentops
 
 load_dotenv(settings_file())

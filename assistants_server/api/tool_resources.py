@@ -9,12 +9,11 @@ from contextlib import AsyncExitStack, suppress
 from openai.types import FileObject, VectorStore
 from openai.types.beta import Thread
 from openai.types.beta.thread import ToolResources as ThreadResources
-from pydantic import BaseModel
 
 from assistants_server.api.context import SECONDS_TO_WAIT
 from assistants_server.api.fields import FileSearchResources, NewVectorStore, ToolResources
 from assistants_server.file_search import Library
-from assistants_server.store import NotFound, Store
+from assistants_server.store import NotFound, Store, Stored
 from assistants_server.web.errors import ApiError
 
 DAYS_OF_A_THREADS_STORE = 7  # as OpenAI's
@@ -94,7 +93,7 @@ async def attach(
         await library.add(mine, file_id)
 
 
-async def take_back(store: Store, kind: type[BaseModel], id: str) -> None:
+async def take_back(store: Store, kind: type[Stored], id: str) -> None:
     """Delete what a request has stored, because the rest of it could not be done."""
     async with store.writing(SECONDS_TO_WAIT):
         with suppress(NotFound):

@@ -1,4 +1,4 @@
-"""Runs a model's code: one Jupyter kernel for each thread, in a sandbox."""
+"""Runs the code that a model writes, in one sandboxed Jupyter kernel for each thread."""
 
 from assistants_server.code_interpreter.interpreter import CodeInterpreter, Result
 from assistants_server.code_interpreter.sandbox import Isolation, isolation, notice

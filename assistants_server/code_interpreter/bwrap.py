@@ -1,8 +1,8 @@
-"""The command line of ``bwrap`` (https://github.com/containers/bubblewrap), where it works.
+"""Builds the command line of ``bwrap`` (https://github.com/containers/bubblewrap).
 
-Inside there is no network and no other process, no capability, and of the disk only the system's
-and Python's folders, read-only, and the code's own folder. What can be written besides lies in
-memory and has a size.
+The sandbox has no network, no capabilities and no view of other processes. Of the disk it sees the
+system's and Python's folders, read-only, and the folder of the code. Temporary files are kept in
+memory, in a limited size.
 """
 
 import os
@@ -21,7 +21,7 @@ DATA = "/mnt/data"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/fonts")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/etc/passwd", "/etc/group")
 NAMESPACES = ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts")
-# Run by root: `python -c BECOME UID COMMAND...`
+# A script that changes the user from root: `python -c BECOME UID COMMAND...`
 BECOME = """
 import os, sys
 uid = int(sys.argv[1])
@@ -37,11 +37,11 @@ A_USER_ID = 60_000
 
 @dataclass(frozen=True)
 class Way:
-    """A way to make a sandbox that works on this machine.
+    """How a sandbox can be created on this machine.
 
     Attributes:
-        user_namespace: the sandbox has a user namespace of its own.
-        nested: code may make further ones.
+        user_namespace: whether the sandbox has its own user namespace.
+        nested: whether code in the sandbox may create further user namespaces.
     """
 
     user_namespace: bool
@@ -50,7 +50,7 @@ class Way:
 
 @cache
 def way() -> Way | None:
-    """Return the strictest way that works here, or None if none does. The first call tries them."""
+    """Return the strictest way that works, or None if none does. The first call tries each."""
     if sys.platform != "linux" or shutil.which("bwrap") is None:
         return None
     ways = [Way(True, nested=True), Way(False, nested=True)]
@@ -60,15 +60,14 @@ def way() -> Way | None:
 
 
 def prefix(way: Way, folder: Path, scratch: Path, uid: int | None) -> list[str]:
-    """Return what to put in front of a command to run it in the sandbox.
+    """Return the arguments to put before a command to run it in the sandbox.
 
     Args:
-        folder: what the code sees as `DATA`.
-        scratch: another folder that it may write, under its own path.
-        uid: for root, the user to become. Both folders must belong to it.
+        folder: the folder that the code sees as `DATA`.
+        scratch: another folder that the code may write; its path is the same in the sandbox.
+        uid: for root, the user id to change to. It must own both folders.
     """
-    program = shutil.which("bwrap")
-    ends_with_us = [program, "--die-with-parent"]
+    ends_with_us = [shutil.which("bwrap") or "bwrap", "--die-with-parent"]
     inside = [*NAMESPACES, "--new-session", "--proc", "/proc", *_devices()]
     user = ["--unshare-user", *([] if way.nested else ["--disable-userns"])]
     if uid is None:
@@ -77,32 +76,24 @@ def prefix(way: Way, folder: Path, scratch: Path, uid: int | None) -> list[str]:
     become = [sys.executable, *ISOLATED, BECOME, str(uid)]
     if not way.user_namespace:
         return [*ends_with_us, *inside, *ONLY_TO_BECOME, *_view(str(folder), scratch), *become]
-    # The first sandbox only brings the folders into reach of the user that root becomes; that user
-    # makes the second, as any user would. What dies with root's process is not another user's, but
-    # all that has a place in its process namespace.
-    reach = [
-        "--unshare-pid",
-        "--bind",
-        "/proc",
-        "/proc",
-        "--dev-bind",
-        "/dev",
-        "/dev",
-        *ONLY_TO_BECOME,
-    ]
+    # There are two sandboxes. The outer one makes the folders accessible to the user id `uid`, and
+    # changes to it. That user then creates the inner one. The change of user cancels
+    # --die-with-parent, but the outer sandbox has a process namespace, whose end ends all processes.
+    mounts = ["--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev"]
+    reach = ["--unshare-pid", *mounts, *ONLY_TO_BECOME]
     first = [*ends_with_us, *reach, *_view(str(folder), scratch), *become]
     return [*first, *ends_with_us, *inside, *user, "--cap-drop", "ALL", *_view(DATA, scratch)]
 
 
 def _view(folder: str, scratch: Path) -> list[str]:
-    """Return the arguments for what is seen of the disk, and the folder to start in."""
+    """Return the arguments for the visible part of the disk and the initial folder."""
     shown = [path for path in (*SYSTEM, *SYSTEM_FILES) if os.path.exists(path)]
     python = {sys.prefix, sys.base_prefix, os.path.dirname(os.path.realpath(sys.executable))}
     shown += [path for path in sorted(python) if not path.startswith("/usr/")]
     shown.append(str(LAUNCHER))
     arguments = [*_memory("/tmp", "1777")]
     for parent in _parents(*shown, str(scratch), DATA):
-        arguments += ["--perms", "0755", "--dir", parent]  # bwrap would make them 0700
+        arguments += ["--perms", "0755", "--dir", parent]  # bwrap would create them with 0700
     for path in shown:
         arguments += ["--ro-bind", path, path]
     arguments += ["--bind", str(scratch), str(scratch), "--bind", folder, DATA]
@@ -114,7 +105,7 @@ def _devices() -> list[str]:
 
 
 def _memory(path: str, permissions: str) -> list[str]:
-    """Return the arguments for a folder in memory; old versions of bwrap cannot limit its size."""
+    """Return the arguments for a folder in memory. Old versions of bwrap cannot limit its size."""
     size = ["--size", str(sandbox_limits.TEMPORARY_BYTES)] if "--size" in _help() else []
     return [*size, "--perms", permissions, "--tmpfs", path]
 

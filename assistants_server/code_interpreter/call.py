@@ -1,4 +1,4 @@
-"""One call of a kernel: sends the code, reads what comes of it, and ends it at the limits."""
+"""Runs one piece of code in a kernel: sends it, reads the output, and enforces the limits."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from assistants_server.code_interpreter import sandbox_limits
 from assistants_server.code_interpreter.channels import Channels, Message
 from assistants_server.code_interpreter.output import Output
 from assistants_server.code_interpreter.processes import Processes
-from assistants_server.code_interpreter.wire import TooLarge
+from assistants_server.code_interpreter.zmtp import TooLarge
 
 SECONDS_TO_STOP = 2
 SECONDS_TO_CONFIRM = 5
@@ -16,35 +16,37 @@ SECONDS_BETWEEN_INTERRUPTS = 0.2
 
 
 class Call:
-    """One call. It is over when the kernel has said so twice, and answers again.
+    """One call. It is over when the kernel has reported its end and answered a second request.
 
-    Code can forge that it is over. It cannot make its kernel answer the next request while it runs
-    on in the kernel's main thread; so a second request is sent behind the code.
+    Code can forge the messages that report its end. But the kernel cannot answer the second request
+    while the code still runs in its main thread.
 
     Attributes:
-        output: what has come so far.
-        is_to_end: set it to make `run` return.
+        output: the output received so far.
+        is_to_end: set it to True to make `run` return.
     """
 
     def __init__(self, channels: Channels, processes: Processes) -> None:
         self.output = Output()
         self._channels, self._processes = channels, processes
         self._request = ""
-        # What the kernel has still to say; this one stands for all until the code is sent.
+        # The messages that the kernel has yet to send, as pairs of request id and message type.
+        # Until the code has been sent, this entry prevents the set from being empty.
         self._missing = {("", "")}
+        self._confirmation = ("", "")
         self.is_to_end = False
 
     async def run(self, code: str) -> str:
-        """Run `code`; return why the kernel must be stopped now, or "" if it may go on."""
+        """Run `code`. Return why the kernel must be stopped now, or "" if it can be used again."""
         deadline = time.monotonic() + sandbox_limits.WALL_SECONDS
         most = self._channels.received + sandbox_limits.OUTPUT_BYTES
-        said_done = None
+        reported_end = None
         interrupted = False
         try:
             async with asyncio.timeout(sandbox_limits.WALL_SECONDS):
                 await self._send(code)
         except TimeoutError:
-            return "It does not read its messages, and was stopped."
+            return "The kernel did not read its messages, so it was stopped."
         except OSError:
             return "The process ended."
         while self._missing:
@@ -53,12 +55,12 @@ class Call:
             now = time.monotonic()
             if self.is_to_end:
                 return "It was stopped."
-            if len(self._missing) == 1 and self._confirmation in self._missing:
-                said_done = said_done or now
-                if now > said_done + SECONDS_TO_CONFIRM:
-                    return "It said that it was done, but ran on, and was stopped."
+            if self._missing == {self._confirmation}:
+                reported_end = reported_end or now
+                if now > reported_end + SECONDS_TO_CONFIRM:
+                    return "The code reported its end but kept running, so it was stopped."
             if interrupted and now > deadline:
-                return "It had to be killed."
+                return "It ignored the interrupt and had to be killed."
             if not interrupted and (now > deadline or self._channels.received > most):
                 late = now > deadline
                 self.output.note(
@@ -71,9 +73,9 @@ class Call:
         return ""
 
     async def abandon(self) -> bool:
-        """Interrupt the code until it has ended; return whether it has.
+        """Interrupt the code until it has ended. Return whether it has.
 
-        The first time it may not have begun.
+        One interrupt may not be enough, because it has no effect before the code begins to run.
         """
         deadline = time.monotonic() + SECONDS_TO_STOP
         while self._missing and time.monotonic() < deadline and not self.is_to_end:
@@ -92,7 +94,7 @@ class Call:
         self._missing.add(self._confirmation)
 
     async def _take(self, seconds: float) -> bool:
-        """Wait for a message and take it; return whether the kernel's connections stand."""
+        """Wait for a message and process it. Return False if the kernel has closed a connection."""
         try:
             async with asyncio.timeout(seconds):
                 message = await self._channels.receive()

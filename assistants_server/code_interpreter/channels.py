@@ -1,4 +1,7 @@
-"""What the server and a kernel say to each other: Jupyter's messages, over two connections."""
+"""Sends and receives Jupyter messages over two connections to a kernel, shell and iopub.
+
+See https://jupyter-client.readthedocs.io/en/stable/messaging.html
+"""
 
 import asyncio
 import contextlib
@@ -7,23 +10,25 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any
 
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.session import DELIM, Session
 
-from assistants_server.code_interpreter.wire import TooLarge, Wire
+from assistants_server.code_interpreter.zmtp import TooLarge, ZmtpConnection
 
 SECONDS_TO_ANSWER = 0.5
-WAITING = 4  # messages; whoever sends more has to wait
+QUEUED = 4  # messages; a kernel that sends more has to wait
 LARGE = 1 << 18
 MOST_MARKS = 100_000
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message of a kernel. Code can forge it: nothing is certain of its content.
+    """A message of a kernel. The code that the kernel runs can forge any of it.
 
     Attributes:
-        kind: such as "stream" or "status".
-        request: the id of the message that it answers.
+        kind: the message type, such as "stream" or "status".
+        request: the id of the request that it belongs to.
+        content: any JSON value.
     """
 
     kind: str
@@ -32,45 +37,46 @@ class Message:
 
 
 class Channels:
-    """The connections to one kernel: requests go out on one, outputs come in on the other.
+    """The connections to one kernel: requests are sent on shell, outputs are received on iopub.
 
     Args:
-        connection: what the kernel's connection file says.
+        connection: the content of the kernel's connection file.
     """
 
-    def __init__(self, connection: dict[str, Any]) -> None:
-        self._connection = connection
+    def __init__(self, connection: KernelConnectionInfo) -> None:
+        self._address = connection
         self._session = Session(key=connection["key"].encode())
-        self._inbox: asyncio.Queue[Message | TooLarge | None] = asyncio.Queue(WAITING)
-        self._wires: list[Wire] = []
+        self._inbox: asyncio.Queue[Message | TooLarge | None] = asyncio.Queue(QUEUED)
+        self._connections: list[ZmtpConnection] = []
         self._readers: list[asyncio.Task] = []
 
     @property
     def received(self) -> int:
-        """How many bytes the kernel has sent so far."""
-        return sum(wire.received for wire in self._wires)
+        """The number of bytes received from the kernel so far."""
+        return sum(connection.received for connection in self._connections)
 
     async def open(self) -> bool:
-        """Connect; return False if the kernel does not listen yet."""
-        there = self._connection
+        """Connect. Return False if the kernel does not listen yet."""
+        transport, ip = self._address["transport"], self._address["ip"]
+        shell, iopub = self._address["shell_port"], self._address["iopub_port"]
         try:
-            for port, kind in (("shell_port", "DEALER"), ("iopub_port", "SUB")):
-                wire = await Wire.connect(there["transport"], there["ip"], there[port], kind)
-                self._wires.append(wire)
+            self._connections.append(await ZmtpConnection.connect(transport, ip, shell, "DEALER"))
+            self._connections.append(await ZmtpConnection.connect(transport, ip, iopub, "SUB"))
         except (OSError, EOFError):
             self.close()
-            self._wires.clear()
+            self._connections.clear()
             return False
-        self._readers = [asyncio.create_task(self._read(wire)) for wire in self._wires]
+        self._readers = [asyncio.create_task(self._read(each)) for each in self._connections]
         return True
 
     async def answers(self) -> None:
         """Wait until the kernel has answered a request on both connections.
 
-        The first outputs may be lost, because the kernel learns of the subscription a bit later.
+        The request is repeated, because outputs sent before the kernel has processed the
+        subscription are lost.
 
         Raises:
-            EOFError: it has ended.
+            EOFError: the kernel has ended.
         """
         while True:
             missing = {"status", "kernel_info_reply"}
@@ -88,7 +94,7 @@ class Channels:
     async def send(self, kind: str, content: dict[str, Any]) -> str:
         """Send a request and return its id."""
         message = self._session.msg(kind, content)
-        await self._wires[0].send(self._session.serialize(message))
+        await self._connections[0].send(self._session.serialize(message))
         return message["msg_id"]
 
     async def receive(self) -> Message | TooLarge | None:
@@ -98,17 +104,17 @@ class Channels:
     def close(self) -> None:
         for reader in self._readers:
             reader.cancel()
-        for wire in self._wires:
-            wire.close()
+        for connection in self._connections:
+            connection.close()
 
-    async def _read(self, wire: Wire) -> None:
+    async def _read(self, connection: ZmtpConnection) -> None:
         try:
             while True:
-                parts = await wire.receive()
+                parts = await connection.receive()
                 message = parts if isinstance(parts, TooLarge) else await self._decoded(parts)
                 if message is not None:
                     await self._inbox.put(message)
-                await asyncio.sleep(0)  # what has come already is read without waiting
+                await asyncio.sleep(0)  # reading buffered messages does not yield by itself
         except (OSError, EOFError):
             await self._inbox.put(None)
 
@@ -116,14 +122,14 @@ class Channels:
         size = sum(map(len, parts))
         if size < LARGE:
             return self._decode(parts)
-        # A large text or figure is one long string; millions of small things would take the
-        # interpreter, and with it the event loop, for a second.
+        # A large text or figure is one long string. But parsing millions of small JSON values would
+        # hold the interpreter's lock, and so block the event loop, for a second.
         if sum(part.count(mark) for part in parts for mark in (b"[", b"{", b",")) > MOST_MARKS:
             return TooLarge()
         return await asyncio.to_thread(self._decode, parts)
 
     def _decode(self, parts: list[bytes]) -> Message | None:
-        """Return a message, or None for nonsense."""
+        """Return a message, or None if the parts are not a valid message."""
         try:
             signature, *signed = parts[parts.index(DELIM) + 1 :][:5]
             if not compare_digest(signature, self._session.sign(signed)):

@@ -1,9 +1,9 @@
-"""Files that go into the folder of untrusted code, and come out of it.
+"""Copies files into and out of a folder that untrusted code can write.
 
-Whatever stands under a name may be another thing a moment later: a link to a file of the host, a
-FIFO, a device. So each file is opened once, without following links and without waiting, and only
-its descriptor is looked at and copied. Windows has no way to open like that: links are looked for
-just before.
+At any moment code may replace a file, for example by a link to a file of the host, a FIFO or a
+device. So each file is opened once, without following links and without blocking, and is then checked
+and copied through its descriptor only. Windows cannot open files like this. There, links are checked
+for just before.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ CHUNK = 1 << 20
 
 
 class Skipped(Exception):
-    """A file was not copied. The message is the reason."""
+    """A file was not copied. The message says why."""
 
 
 class State(NamedTuple):
-    """What tells one version of a file from the next. Code can set mtime, but not ctime."""
+    """Identifies one version of a file. Code can set mtime, but not ctime."""
 
     mtime_ns: int
     ctime_ns: int
@@ -32,16 +32,16 @@ class State(NamedTuple):
 
 
 class Reader:
-    """Reads a file that must not become too large."""
+    """Reads at most `most` bytes of a file, which code may make larger meanwhile."""
 
     def __init__(self, source: BinaryIO, most: int) -> None:
         self._source, self._most, self._left = source, most, most
 
-    def read(self, size: int) -> bytes:
-        """Return the next bytes, none at the end.
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, or none at the end.
 
         Raises:
-            Skipped: there are too many.
+            Skipped: the file is too large.
         """
         chunk = self._source.read(size)
         self._left -= len(chunk)
@@ -54,11 +54,11 @@ class Folder:
     """An open folder. Use it as a context manager, which closes it.
 
     Args:
-        path: the folder; it is made if need be. Its parents are not the code's to change.
-        owner: the user id of the code, if that is another than the server's.
+        path: the folder, created if it does not exist. Code must not be able to change its parents.
+        owner: the user id that the code runs as, if it differs from the server's.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
 
     def __init__(self, path: Path, owner: int | None = None) -> None:
@@ -67,11 +67,11 @@ class Folder:
             path.mkdir(mode=0o700)
         try:
             self._folder = tree.open_folder(path)
-        except OSError:  # code that is not isolated has put something else there
+        except OSError:  # code that is not isolated has replaced it
             path.unlink()
             path.mkdir(mode=0o700)
             self._folder = tree.open_folder(path)
-        self._give_away(self._folder)
+        self._change_owner(self._folder)
 
     def __enter__(self) -> "Folder":
         return self
@@ -80,86 +80,99 @@ class Folder:
         tree.close_folder(self._folder)
 
     def put(self, source: Path, name: str) -> None:
-        """Copy a file of the server's into the folder, in place of whatever stands there.
+        """Copy a file of the server into the folder, replacing a file of that name.
 
         Raises:
-            FileNotFoundError: there is no `source`.
-            Skipped: it could not be put there.
+            FileNotFoundError: `source` does not exist.
+            Skipped: it cannot be copied.
         """
         with open(source, "rb") as content:
             room = sandbox_limits.FOLDER_BYTES - tree.usage(self._folder).bytes
             if os.fstat(content.fileno()).st_size > room:
                 most = sandbox_limits.FOLDER_BYTES // sandbox_limits.MEGABYTE
                 raise Skipped(f"there is no room for it; the folder may hold {most} MB")
+            file = tree.at(self._folder, name)
             try:
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(**tree.at(self._folder, name))
+                    os.unlink(**file)
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | tree.SAFELY
-                target = os.open(**tree.at(self._folder, name), flags=flags, mode=0o600)
+                target = os.open(**file, flags=flags, mode=0o600)
                 with open(target, "wb") as copy:
                     while chunk := content.read(CHUNK):
                         copy.write(chunk)
                     if os.name == "posix":
                         os.fchmod(target, 0o644)
-                    self._give_away(target)
+                    self._change_owner(target)
             except OSError as error:
                 raise Skipped(f"it cannot be written there ({error.strerror})") from None
 
     @contextlib.contextmanager
-    def reading(self, name: str, most: int) -> Iterator["Reader"]:
+    def reading(self, name: str, most: int) -> Iterator[Reader]:
         """Open a file of the folder, to be read to its end.
 
         Args:
-            most: how many bytes it may have.
+            most: the maximum size in bytes.
 
         Raises:
-            Skipped: it is no ordinary file, is too large, or changes meanwhile. The last two are
-                known only while it is read, or at the end.
+            Skipped: it is not an ordinary file, is too large, or changes meanwhile. The last two are
+                noticed while it is read, or when the context ends.
         """
         with open(self._open(name), "rb", buffering=0) as source:
             before = os.fstat(source.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise Skipped("it is not an ordinary file")
-            if before.st_nlink != 1:  # it may be a file from elsewhere
+            if before.st_nlink != 1:  # it may be a hard link to a file outside of the folder
                 raise Skipped("it has several names, or none any more")
             yield Reader(source, most)
             if _state(os.fstat(source.fileno())) != _state(before):
                 raise Skipped("it changed while it was copied")
 
     def files(self) -> dict[str, State]:
-        """Return what lies in the folder by name, but for folders and hidden files."""
+        """Return the files of the folder by name, without hidden files."""
         states: dict[str, State] = {}
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 if len(states) > sandbox_limits.FOLDER_ENTRIES:
                     break
-                with contextlib.suppress(OSError):  # it has gone since
+                with contextlib.suppress(OSError):  # it has been removed meanwhile
                     status = entry.stat(follow_symlinks=False)
                     if not entry.name.startswith(".") and not stat.S_ISDIR(status.st_mode):
                         states[entry.name] = _state(status)
         return states
 
     def shrink(self) -> list[str]:
-        """Remove the newest entries until the rest is within the limits; return their names.
+        """Remove the newest entries until the rest is within the limits. Return their names.
 
-        For when no code runs in the folder any more.
+        Call it only when no code uses the folder.
         """
-        return tree.shrink(self._folder)
+        with os.scandir(self._folder) as entries:
+            found = [(tree.usage_of(self._folder, entry), entry.name) for entry in entries]
+        found.sort(key=lambda pair: (not pair[0].measured, pair[0].newest))
+        total = tree.Usage()
+        for each, _ in found:
+            total.add(each)
+        removed = []
+        while found and total.is_too_much():
+            each, name = found.pop()
+            tree.discard(self._folder, name)
+            removed.append(name)
+            total.bytes -= each.bytes
+            total.entries -= each.entries
+            total.measured = all(other.measured for other, _ in found)
+        return removed
 
     def _open(self, name: str) -> int:
         try:
-            link = stat.S_ISLNK(
-                os.stat(**tree.at(self._folder, name), follow_symlinks=False).st_mode
-            )
-            if link:
+            file = tree.at(self._folder, name)
+            if stat.S_ISLNK(os.stat(**file, follow_symlinks=False).st_mode):
                 raise Skipped("it is a link")
-            return os.open(**tree.at(self._folder, name), flags=os.O_RDONLY | tree.SAFELY)
+            return os.open(**file, flags=os.O_RDONLY | tree.SAFELY)
         except OSError as error:
             raise Skipped(f"it cannot be read ({error.strerror})") from None
 
-    def _give_away(self, descriptor: tree.Folder) -> None:
-        if self._owner is not None:
-            os.fchown(descriptor, self._owner, self._owner)
+    def _change_owner(self, opened: tree.Handle) -> None:
+        if self._owner is not None and isinstance(opened, int):
+            os.fchown(opened, self._owner, self._owner)
 
 
 def _state(status: os.stat_result) -> State:

@@ -1,21 +1,22 @@
-"""One Jupyter kernel in its sandbox."""
+"""Starts, uses and stops the Jupyter kernel of one thread."""
 
 import asyncio
 import json
 import os
 import secrets
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from jupyter_client.connect import write_connection_file
+from jupyter_client.connect import KernelConnectionInfo, write_connection_file
 
 from assistants_server.code_interpreter import sandbox, sandbox_limits, tree
 from assistants_server.code_interpreter.call import Call
 from assistants_server.code_interpreter.channels import Channels
 from assistants_server.code_interpreter.folder import Folder
-from assistants_server.code_interpreter.last import in_thread
 from assistants_server.code_interpreter.output import Output
 from assistants_server.code_interpreter.processes import Processes, lifeline
+from assistants_server.interpreter_shutdown import in_thread
 
 SECONDS_TO_START = 60
 SECONDS_BETWEEN_TRIES = 0.02
@@ -23,44 +24,49 @@ SECONDS_BETWEEN_LOOKS = 0.25
 MANY_STRAYS = sandbox_limits.PROCESSES // 4
 WHAT_IS_LEFT = "Variables are gone; files are kept."
 TOO_MUCH = (
-    f"Stopped, because a thread may have {sandbox_limits.FOLDER_BYTES // sandbox_limits.MEGABYTE} MB of files on the "
-    f"disk, {sandbox_limits.FOLDER_ENTRIES} of them, in at most {sandbox_limits.FOLDER_DEPTH} folders within each "
-    "other. Variables are gone, and so are the newest files"
+    f"Stopped, because a thread may have {sandbox_limits.FOLDER_BYTES // sandbox_limits.MEGABYTE} "
+    f"MB of files on the disk, {sandbox_limits.FOLDER_ENTRIES} of them, in at most "
+    f"{sandbox_limits.FOLDER_DEPTH} nested folders. Variables are gone, and so are the newest files"
 )
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A kernel process and the connections to it."""
+
+    processes: Processes
+    channels: Channels
+
+
 class Kernel:
-    """A kernel that is started by its first call, and again after it died.
+    """A kernel that is started by the first call, and restarted by the next call after it died.
 
     Args:
-        folder: where its files lie.
-        scratch: where it has its sockets and temporary files; made and removed by the kernel.
-        uid: the user id of its code, if that is another than the server's.
+        folder: the working folder of the code.
+        scratch: a folder for sockets and temporary files, created and removed with the kernel.
+        uid: the user id to run as, if it differs from the server's.
     """
 
     def __init__(self, folder: Path, scratch: Path, uid: int | None) -> None:
         self.last_used = time.monotonic()
         self._folder, self._scratch, self._uid = folder, scratch, uid
-        self._processes: Processes | None = None
-        self._channels: Channels | None = None
+        self._running: _Running | None = None
 
     async def execute(self, code: str) -> Output:
-        """Run `code` and return what came of it.
+        """Run `code` and return its output.
 
-        Never raises for anything that the code does: an error, a timeout, too much output and the
-        death of the kernel are told in the output, and the next call works again.
+        Nothing that the code does raises an exception here: errors, timeouts, too much output and
+        the death of the kernel are described in the output, and the next call works again.
         """
         self.last_used = time.monotonic()
-        if self._processes is not None and self._processes.have_ended():
+        if self._running is not None and self._running.processes.have_ended():
             await self.stop()
-        if self._processes is None:
-            try:
-                await self._start()
-            except (OSError, EOFError) as error:  # TimeoutError is an OSError
-                why = getattr(error, "strerror", None) or "it gave no reason"
-                return Output(notes=[f"The code was not run: its kernel did not start ({why})."])
-        processes = self._processes
-        call = Call(self._channels, processes)
+        try:
+            running = self._running or await self._start()
+        except (OSError, EOFError) as error:  # TimeoutError is an OSError
+            why = getattr(error, "strerror", None) or "it gave no reason"
+            return Output(notes=[f"The code was not run: its kernel did not start ({why})."])
+        call = Call(running.channels, running.processes)
         watch = asyncio.create_task(self._watch(call))
         try:
             reason = await call.run(code)
@@ -77,31 +83,31 @@ class Kernel:
         elif reason:
             await self.stop()
             call.output.note(f"{reason} {WHAT_IS_LEFT}")
-        elif await asyncio.to_thread(processes.end_strays) > MANY_STRAYS:
-            # Dead processes count until their parent, the kernel, asks for them.
+        elif await asyncio.to_thread(running.processes.end_strays) > MANY_STRAYS:
+            # Killed processes count towards the limit until the kernel, their parent, reaps them.
             await self.stop()
-            call.output.note(f"It left many processes behind, and was stopped. {WHAT_IS_LEFT}")
+            call.output.note(
+                f"The code left many processes running, so the kernel was stopped. {WHAT_IS_LEFT}"
+            )
         self.last_used = time.monotonic()
         return call.output
 
     async def stop(self) -> None:
         """End the kernel and every process that it started."""
-        processes, self._processes = self._processes, None
-        channels, self._channels = self._channels, None
-        if channels is not None:
-            channels.close()
-        if processes is not None:
-            await in_thread(processes.end)
+        running, self._running = self._running, None
+        if running is not None:
+            running.channels.close()
+            await in_thread(running.processes.end)
         await in_thread(tree.remove, self._scratch)
 
-    async def _start(self) -> None:
+    async def _start(self) -> _Running:
         try:
-            await asyncio.to_thread(tree.remove, self._scratch)  # left by a start that failed
-            connection = self._write_connection()
-            channels = self._channels = Channels(connection)
+            await asyncio.to_thread(tree.remove, self._scratch)  # an earlier start may have failed
+            channels = Channels(self._write_connection())
             command = sandbox.command(self._folder, self._scratch, self._uid, lifeline())
             command += ["-f", str(self._scratch / "kernel.json"), "--log-level=ERROR"]
-            processes = self._processes = Processes(command, self._scratch)
+            processes = Processes(command, self._scratch)
+            running = self._running = _Running(processes, channels)
             async with asyncio.timeout(SECONDS_TO_START):
                 while not await channels.open():
                     if processes.have_ended():
@@ -109,33 +115,38 @@ class Kernel:
                     await asyncio.sleep(SECONDS_BETWEEN_TRIES)
                 await channels.answers()
             await asyncio.to_thread(processes.started)
-            if self._processes is not processes:  # stopped meanwhile: its thread was deleted
+            if self._running is not running:  # stopped meanwhile, because its thread was deleted
                 raise EOFError
         except BaseException:
             await self.stop()
             raise
+        return running
 
-    def _write_connection(self) -> dict:
+    def _write_connection(self) -> KernelConnectionInfo:
+        """Write the kernel's connection file and return its content."""
         file = self._scratch / "kernel.json"
-        local = {"transport": "ipc", "ip": str(self._scratch / "s")} if os.name == "posix" else {}
+        posix = os.name == "posix"
         with Folder(self._scratch, self._uid):
             _, connection = write_connection_file(
-                str(file), key=secrets.token_hex(32).encode(), **local
+                str(file),
+                key=secrets.token_hex(32).encode(),
+                transport="ipc" if posix else "tcp",
+                ip=str(self._scratch / "s") if posix else "127.0.0.1",
             )
         if self._uid is not None:
             os.chown(file, self._uid, self._uid, follow_symlinks=False)
         return connection
 
     async def _watch(self, call: Call) -> None:
-        """End a call that fills the disk, and return then."""
+        """Wait until the files of a call exceed the limits, then make it end."""
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
         while not await asyncio.to_thread(self._takes_too_much):
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
         call.is_to_end = True
 
     def _takes_too_much(self) -> bool:
-        processes = self._processes
-        deleted = processes.bytes_of_deleted_files() if processes else 0
+        running = self._running
+        deleted = running.processes.bytes_of_deleted_files() if running else 0
         for path in (self._folder, self._scratch):
             usage = tree.measure(path)
             usage.bytes += deleted

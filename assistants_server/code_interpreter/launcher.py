@@ -1,9 +1,9 @@
-"""Starts a kernel inside the sandbox: gives up what it must not have, then becomes ipykernel.
+"""Runs inside the sandbox: limits its own process, then runs ipykernel in it.
 
-It runs as a script, before and outside the package, in Python's isolated mode, so that no file or
-variable of the code's is looked at: ``python -I launcher.py SETTINGS -f CONNECTION_FILE``.
-SETTINGS is JSON: cpu, memory, file, processes, open_files; folder, the code's own; and lifeline, a
-descriptor that is at its end when the server is gone, or null.
+It is a script that imports nothing of this package. It runs in Python's isolated mode, so that files
+and variables of the code have no effect: ``python -I launcher.py SETTINGS -f CONNECTION_FILE``.
+SETTINGS is a JSON object: the limits cpu, memory, file, processes and open_files; folder, the
+working folder of the code; and lifeline, a pipe that is at its end when the server has ended, or null.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import sys
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 
 
-def restrict(settings: dict) -> None:
+def restrict(settings: dict[str, int]) -> None:
     import resource
 
     kinds = {
@@ -32,18 +32,18 @@ def restrict(settings: dict) -> None:
         with contextlib.suppress(OSError, ValueError):  # macOS refuses some of them
             resource.setrlimit(kind, (most, most))
     if sys.platform == "linux":
-        # It dies with its parent. ipykernel's own watch would take the sandbox's process 1 for a
-        # sign that the parent is gone already.
+        # The kernel is killed when its parent dies. ipykernel's own check is disabled: in the sandbox
+        # the parent is process 1, which ipykernel takes to mean that the real parent has died.
         os.environ.pop("JPY_PARENT_PID", None)
         libc = ctypes.CDLL(None)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        # Processes that lose their parent stay below this one, where the server finds them.
+        # Orphaned processes become children of this one, where the server finds them.
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_without_server(lifeline: int | None) -> None:
-    """End if the server died before this process was bound to it."""
+    """Exit if the server ended before PR_SET_PDEATHSIG was set."""
     if lifeline is not None:
         if select.select([lifeline], [], [], 0)[0]:
             os._exit(1)
@@ -61,5 +61,7 @@ if __name__ == "__main__":
     app = IPKernelApp.instance()
     app.initialize(sys.argv[1:])
     os.chdir(given["folder"])
-    sys.path.append("")  # its own modules can be imported, but never in place of the library's
+    sys.path.append(
+        ""
+    )  # the folder's modules can be imported, but cannot replace those of libraries
     app.start()

@@ -1,4 +1,4 @@
-"""What one call printed and drew."""
+"""Collects the text and the figures that one call produces."""
 
 import base64
 import binascii
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 
 from assistants_server.code_interpreter import sandbox_limits
 from assistants_server.code_interpreter.channels import Message
-from assistants_server.code_interpreter.plain_text import plain
+from assistants_server.terminal_escapes import without_escapes
 
-MOST = 2 * sandbox_limits.OUTPUT_CHARACTERS  # with escape sequences
+MOST = 2 * sandbox_limits.OUTPUT_CHARACTERS  # escape sequences included
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass
 class Output:
-    """What one call printed and drew.
+    """What one call has produced.
 
     Attributes:
-        text: printed output, the last value, and the end of a traceback, in order.
+        text: printed text, the value of the last expression and a traceback, in order.
         images: PNG files, as bytes.
-        notes: what the server has to say about the call.
+        notes: the server's remarks on the call, for example that a limit was reached.
     """
 
     text: str = ""
@@ -27,7 +27,7 @@ class Output:
     notes: list[str] = field(default_factory=list)
 
     def add(self, message: Message) -> None:
-        """Add what a message brings. What the code sends by hand may be anything."""
+        """Add the output in a message. Code can forge messages, so every type is checked."""
         match message.kind, message.content:
             case "stream", {"text": str(text)}:
                 self._write(text)
@@ -39,12 +39,16 @@ class Output:
                 self._write(_own_frames([line for line in lines if isinstance(line, str)]))
 
     def logs(self) -> str:
-        """Return the text and the notes, made plain and short enough."""
-        return "\n".join(part for part in (_shortened(plain(self.text)), *self.notes) if part)
+        """Return the text, shortened and without escape sequences, and the notes."""
+        return "\n".join(part for part in (_shortened(_plain(self.text)), *self.notes) if part)
+
+    def note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
 
     def _write(self, text: str) -> None:
         self.text += text
-        if len(self.text) > 2 * MOST:  # its middle would be left out in any case
+        if len(self.text) > 2 * MOST:  # `logs` would leave the middle out anyway
             self.text = self.text[:MOST] + self.text[-MOST:]
 
     def _draw(self, image: str) -> None:
@@ -58,14 +62,20 @@ class Output:
         if png.startswith(PNG):
             self.images.append(png)
 
-    def note(self, note: str) -> None:
-        if note not in self.notes:
-            self.notes.append(note)
+
+def _plain(text: str) -> str:
+    """Return `text` as it reads after a terminal has displayed it.
+
+    Escape sequences are removed. Of a line that was overwritten, as by a progress bar, the last
+    state is kept: `"1%\\r2%"` becomes `"2%"`. Lone surrogates, which cannot be stored, become `"?"`.
+    """
+    text = without_escapes(text.encode(errors="replace").decode())
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
 
 
 def _own_frames(traceback: list[str]) -> str:
-    """Return a traceback with the frames of the code itself, not those of the libraries below."""
-    blocks = plain("\n".join(traceback)[:MOST]).split("\n\n")
+    """Return a traceback with the frames of the model's code, without those of libraries."""
+    blocks = _plain("\n".join(traceback)[:MOST]).split("\n\n")
     own = [block for block in blocks if not block.lstrip().startswith("File ")]
     lines = [line.rstrip() for block in own for line in block.splitlines()]
     return "\n".join(line for line in lines if line.strip("-")) + "\n"

@@ -1,4 +1,4 @@
-"""The processes of one kernel: started, interrupted, counted and ended."""
+"""Starts, interrupts, counts and ends the processes of one kernel."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 import psutil
 from jupyter_client.launcher import launch_kernel
@@ -16,25 +17,28 @@ from jupyter_client.launcher import launch_kernel
 from assistants_server.code_interpreter import sandbox
 
 SECONDS_TO_DIE = 5
-MOST_ROUNDS = 20  # of looking for processes that start others while they are ended
+MOST_ROUNDS = 20  # of killing processes, because they may start others meanwhile
 
 
 @cache
 def lifeline() -> int | None:
-    """Return a descriptor for kernels that is at its end when this process is gone."""
-    return os.pipe()[0] if os.name == "posix" else None  # nobody closes the other end
+    """Return the read end of a pipe for kernels. Its end of file means that this process has ended.
+
+    The write end is never closed, so the operating system closes it when this process ends.
+    """
+    return os.pipe()[0] if os.name == "posix" else None
 
 
 class Processes:
-    """A kernel's process, what holds its sandbox together, and all that it has started.
+    """A kernel's process, the processes of its sandbox, and all that they have started.
 
     Args:
-        command: starts the kernel.
-        scratch: the kernel's own folder; its processes are known by it.
+        command: the command that starts the kernel.
+        scratch: the kernel's own folder. Its path in the environment marks the processes.
     """
 
     def __init__(self, command: list[str], scratch: Path) -> None:
-        end = lifeline()
+        pipe = lifeline()
         self._scratch = scratch
         self._popen = launch_kernel(
             command,
@@ -42,7 +46,7 @@ class Processes:
             stderr=subprocess.DEVNULL,
             env=sandbox.environment(scratch),
             cwd=str(scratch),
-            **({} if end is None else {"pass_fds": (end,)}),
+            pass_fds=() if pipe is None else (pipe,),
         )
         self._own: set[int] = set()
 
@@ -50,28 +54,29 @@ class Processes:
         return self._popen.poll() is not None
 
     def started(self) -> None:
-        """Take the processes that there are now for the kernel's own."""
+        """Record the current processes as the kernel's own, to tell them from those of calls."""
         self._own = {process.pid for process in self._all()}
 
     def interrupt(self) -> None:
+        """Interrupt the code that runs, as Ctrl+C does."""
         if os.name != "posix":
             from jupyter_client.win_interrupt import send_interrupt
 
-            send_interrupt(self._popen.win32_interrupt_event)
+            send_interrupt(cast(Any, self._popen).win32_interrupt_event)
             return
-        for process in self._all():  # a signal to the group would end the sandbox instead
+        for process in self._all():  # a signal to the process group would end the sandbox
             with contextlib.suppress(psutil.Error):
                 if process.pid in self._own and process.name() != "bwrap":
                     process.send_signal(signal.SIGINT)
 
     def end_strays(self) -> int:
-        """End the processes that a call has left behind, and return how many there were."""
+        """End the processes that a call has left running. Return how many there were."""
         strays = [process for process in self._all() if process.pid not in self._own]
         _kill(strays)
         return len(strays)
 
     def end(self) -> None:
-        """End them all, and wait until the kernel has ended."""
+        """End all processes, and wait until the kernel's own has ended."""
         found = self._all()
         self._popen.kill()
         _kill(found)
@@ -81,7 +86,7 @@ class Processes:
             end_marked(self._scratch)
 
     def bytes_of_deleted_files(self) -> int:
-        """Return what files take on the disk that are open, but lie in no folder any more."""
+        """Return the disk space of files that have been deleted but are still open."""
         if sys.platform != "linux":
             return 0
         sizes = {}
@@ -103,10 +108,10 @@ class Processes:
 
 
 def end_marked(scratch: Path) -> None:
-    """End the processes whose environment names a kernel's folder, or one within `scratch`.
+    """End the processes whose environment names `scratch`, or a folder within it.
 
-    So those are found that have left the kernel's group. Not found are those that gave their
-    environment up; Windows shows no environment.
+    This finds processes that have left the kernel's process tree. It does not find those that have
+    cleared their environment, and it finds none on Windows.
     """
     for _ in range(MOST_ROUNDS):
         marked = [process for process in psutil.process_iter() if _is_marked(process, scratch)]
@@ -119,7 +124,7 @@ def end_marked(scratch: Path) -> None:
 def _is_marked(process: psutil.Process, scratch: Path) -> bool:
     try:
         mark = process.environ().get(sandbox.MARK)
-    except (psutil.Error, OSError):  # it has ended, or belongs to somebody else
+    except (psutil.Error, OSError):  # it has ended, or belongs to another user
         return False
     return mark is not None and Path(mark).is_relative_to(scratch)
 

@@ -1,7 +1,7 @@
-"""What stands between a model's code and this machine.
+"""The isolation of a model's code from this machine.
 
-Always: another process in its own folder, an environment of its own, and limits (sandbox_limits.py). Where
-``bwrap`` works there is much more: see bwrap.py.
+Code always runs in another process, with its own folder, its own environment and limits (see
+sandbox_limits.py). Where ``bwrap`` works, it is isolated much further: see bwrap.py.
 """
 
 import itertools
@@ -21,9 +21,9 @@ NOT_ISOLATED = (
     "On Linux the program bwrap (package bubblewrap) prevents that."
 )
 REFUSED = (
-    "Code that a model writes is not run here: others can reach this server, and nothing would keep "
-    "the code from its files and its network. Install bwrap (package bubblewrap) on the server, let "
-    "it listen on 127.0.0.1 only, or start it with --unsafe-code."
+    "Code that a model writes is not run here: others can reach this server, and the code could read "
+    "its files and use its network. Install bwrap (package bubblewrap) on the server, let it listen "
+    "on 127.0.0.1 only, or start it with --unsafe-code."
 )
 
 _counter = itertools.count(os.getpid())
@@ -45,15 +45,14 @@ class Isolation:
     no_further_namespaces: bool
 
     def __str__(self) -> str:
-        names = {True: [], False: []}
-        for name, on in asdict(self).items():
-            names[on].append(name.replace("_", " "))
-        missing = f"; not in force: {', '.join(names[False])}" if names[False] else ""
-        return f"in force: {', '.join(names[True])}{missing}"
+        facts = {name.replace("_", " "): on for name, on in asdict(self).items()}
+        missing = ", ".join(name for name, on in facts.items() if not on)
+        in_force = ", ".join(name for name, on in facts.items() if on)
+        return f"in force: {in_force}" + (f"; not in force: {missing}" if missing else "")
 
 
 def isolation() -> Isolation:
-    """Return which protections are in force. The first call tries ``bwrap``."""
+    """Return which protections are in force. The first call runs ``bwrap`` to find out."""
     posix = os.name == "posix"
     way = bwrap.way()
     return Isolation(
@@ -71,12 +70,12 @@ def isolation() -> Isolation:
 
 
 def has_bwrap() -> bool:
-    """Return whether ``bwrap`` is installed and allowed to make a sandbox here."""
+    """Return whether ``bwrap`` is installed and may create a sandbox on this machine."""
     return bwrap.way() is not None
 
 
 def notice(allowed: bool = True) -> str:
-    """Return what users must know of the isolation, or "" if code is isolated.
+    """Return a warning for users if code is not isolated, or "" if it is.
 
     Args:
         allowed: whether the server runs code without isolation.
@@ -87,21 +86,21 @@ def notice(allowed: bool = True) -> str:
 
 
 def new_uid() -> int | None:
-    """Return a user id for the code of a thread, or None where it keeps the server's.
+    """Return a user id for the code of a thread, or None if it runs as the server's user.
 
-    Limits on processes do not hold for root.
+    Root needs it, because the kernel does not apply limits on processes to root.
     """
     return FIRST_UID + next(_counter) % UIDS if _is_root() and has_bwrap() else None
 
 
 def command(folder: Path, scratch: Path, uid: int | None, lifeline: int | None) -> list[str]:
-    """Return the command that starts a kernel, less ipykernel's own arguments.
+    """Return the command that starts a kernel, without ipykernel's own arguments.
 
     Args:
-        folder: what the code sees as its own; `DATA` inside the sandbox.
-        scratch: the kernel's own folder, with the connection file and its sockets.
-        uid: what `new_uid` gave the thread. Both folders belong to it.
-        lifeline: a descriptor that is at its end when the server is gone.
+        folder: the working folder of the code. Inside the sandbox its path is `DATA`.
+        scratch: the folder of the connection file and the sockets.
+        uid: the thread's result of `new_uid`, which must own both folders.
+        lifeline: a pipe that is at its end when the server has ended.
     """
     way = bwrap.way()
     settings = {
@@ -118,7 +117,7 @@ def command(folder: Path, scratch: Path, uid: int | None, lifeline: int | None) 
 
 
 def environment(scratch: Path) -> dict[str, str]:
-    """Return all the environment that the code gets. Nothing of it is the server's."""
+    """Return the whole environment of the code. It holds no secrets of the server."""
     home = "/tmp" if has_bwrap() else str(scratch)
     return {
         **_system(home),
@@ -154,7 +153,7 @@ def _is_root() -> bool:
 
 
 def _most_processes() -> int:
-    """Return how many tasks this user may have: without a sandbox the limit counts them all."""
+    """Return the limit on this user's tasks. Without bwrap it counts those of all programs."""
     if sys.platform != "linux":
         return 1000
     mine = [entry for entry in os.scandir("/proc") if entry.name.isdigit()]

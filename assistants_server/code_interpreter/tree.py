@@ -1,7 +1,8 @@
 """Measures and removes folders that untrusted code has filled.
 
-A folder is an open descriptor, so that nobody can put another in its place; on Windows, which cannot
-do that, it is a path. Code may nest folders deeper than Python can recurse, and may forbid reading.
+Folders are passed as open descriptors, so that code cannot replace them, for example with a link.
+Windows does not support this, so there they are paths. Code may nest folders deeper than Python's
+recursion limit, and may remove the permissions to read them.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from assistants_server.code_interpreter import sandbox_limits
 
@@ -24,18 +25,18 @@ SAFELY = (
 )
 BLOCK = 512  # bytes: the unit of st_blocks
 
-Folder = int | Path
+Handle = int | Path  # an open folder: a descriptor, or a path on Windows
 
 
 @dataclass
 class Usage:
-    """What lies in a folder.
+    """How much a folder holds.
 
     Attributes:
-        bytes: that it takes on the disk.
-        entries: how many files and folders there are.
-        newest: when the last of them was changed.
-        measured: whether all of it could be measured; it is not tried beyond the limits.
+        bytes: the disk space that it takes.
+        entries: the number of files and folders.
+        newest: the latest time of change, in nanoseconds.
+        measured: whether everything was measured. Measuring stops when a limit is exceeded.
     """
 
     bytes: int = 0
@@ -54,11 +55,18 @@ class Usage:
         return too_large or self.entries > sandbox_limits.FOLDER_ENTRIES or not self.measured
 
 
-def open_folder(path: Path) -> Folder:
-    """Return an open folder, for `close_folder` to close. What code has forbidden there is allowed.
+class Location(TypedDict):
+    """The arguments with which functions of `os` name a file in an open folder."""
+
+    path: str | Path
+    dir_fd: int | None
+
+
+def open_folder(path: Path) -> Handle:
+    """Open a folder, and restore permissions that code has removed. Close it with `close_folder`.
 
     Raises:
-        OSError: there is none, or it is a link.
+        OSError: it does not exist, or is a link.
     """
     if not DESCRIPTORS:
         return path
@@ -68,26 +76,26 @@ def open_folder(path: Path) -> Folder:
     except PermissionError:
         _allow(path.parent, path.name)
         folder = os.open(path, flags)
-    with contextlib.suppress(OSError):  # it is another user's
+    with contextlib.suppress(OSError):  # it belongs to another user
         if os.fstat(folder).st_mode & stat.S_IRWXU != stat.S_IRWXU:
             os.fchmod(folder, stat.S_IRWXU)
     return folder
 
 
-def close_folder(folder: Folder) -> None:
+def close_folder(folder: Handle) -> None:
     if isinstance(folder, int):
         os.close(folder)
 
 
-def at(folder: Folder, name: str) -> dict[str, Any]:
-    """Return the arguments of a function of `os` that name a file in a folder."""
+def at(folder: Handle, name: str) -> Location:
+    """Name a file in a folder, for example in ``os.unlink(**at(folder, "a.txt"))``."""
     if isinstance(folder, int):
         return {"path": name, "dir_fd": folder}
-    return {"path": folder / name}
+    return {"path": folder / name, "dir_fd": None}
 
 
-def usage(folder: Folder, depth: int = sandbox_limits.FOLDER_DEPTH) -> Usage:
-    """Return how much lies in a folder and those below it. Stops when it is too much."""
+def usage(folder: Handle, depth: int = sandbox_limits.FOLDER_DEPTH) -> Usage:
+    """Measure a folder and the folders below it. Stop when a limit is exceeded."""
     total = Usage()
     try:
         with os.scandir(folder) as entries:
@@ -101,7 +109,7 @@ def usage(folder: Folder, depth: int = sandbox_limits.FOLDER_DEPTH) -> Usage:
 
 
 def measure(path: Path) -> Usage:
-    """Return how much lies in a folder, or nothing if there is none."""
+    """Measure a folder. One that does not exist is empty."""
     try:
         folder = open_folder(path)
     except OSError:
@@ -112,11 +120,11 @@ def measure(path: Path) -> Usage:
         close_folder(folder)
 
 
-def usage_of(folder: Folder, entry: os.DirEntry, depth: int = sandbox_limits.FOLDER_DEPTH) -> Usage:
-    """Return how much one entry of a folder takes, with all below it."""
+def usage_of(folder: Handle, entry: os.DirEntry, depth: int = sandbox_limits.FOLDER_DEPTH) -> Usage:
+    """Measure one entry of a folder, with everything below it."""
     try:
         status = entry.stat(follow_symlinks=False)
-    except OSError:  # it has gone since
+    except OSError:  # it has been removed meanwhile
         return Usage()
     size = status.st_blocks * BLOCK if hasattr(status, "st_blocks") else status.st_size
     found = Usage(size, 1, status.st_ctime_ns)
@@ -131,33 +139,11 @@ def usage_of(folder: Folder, entry: os.DirEntry, depth: int = sandbox_limits.FOL
     return found
 
 
-def shrink(folder: Folder) -> list[str]:
-    """Remove the newest entries until the rest is within the limits, and return their names.
-
-    For when no code runs in it any more.
-    """
-    with os.scandir(folder) as entries:
-        found = [(usage_of(folder, entry), entry.name) for entry in entries]
-    found.sort(key=lambda pair: (not pair[0].measured, pair[0].newest))
-    total = Usage()
-    for each, _ in found:
-        total.add(each)
-    removed = []
-    while found and total.is_too_much():
-        each, name = found.pop()
-        discard(folder, name)
-        removed.append(name)
-        total.bytes -= each.bytes
-        total.entries -= each.entries
-        total.measured = all(other.measured for other, _ in found)
-    return removed
-
-
-def empty(folder: Folder) -> None:
-    """Remove all that lies in a folder. For when no code runs in it any more."""
+def empty(folder: Handle) -> None:
+    """Remove everything in a folder. Call it only when no code uses the folder."""
     while names := os.listdir(folder):
         for name in names:
-            # Folders below move up, one level at a time: recursion would end at a thousand.
+            # Folders are moved up one level at a time. Recursion would fail at a thousand levels.
             with contextlib.suppress(OSError):
                 os.unlink(**at(folder, name))
                 continue
@@ -172,8 +158,8 @@ def empty(folder: Folder) -> None:
             os.rmdir(**at(folder, name))
 
 
-def discard(folder: Folder, name: str) -> None:
-    """Remove one entry of a folder, with all below it. For when no code runs in it any more."""
+def discard(folder: Handle, name: str) -> None:
+    """Remove one entry of a folder, with everything below it. See `empty`."""
     try:
         os.unlink(**at(folder, name))
     except OSError:
@@ -184,7 +170,7 @@ def discard(folder: Folder, name: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a folder with all in it, if it is there. For when no code runs in it any more."""
+    """Remove a folder with everything in it, if it exists. See `empty`."""
     with contextlib.suppress(OSError):
         folder = open_folder(path)
         try:
@@ -195,7 +181,7 @@ def remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _opened(folder: Folder, name: str) -> Iterator[Folder]:
+def _opened(folder: Handle, name: str) -> Iterator[Handle]:
     if isinstance(folder, Path):
         yield folder / name
         return
@@ -206,15 +192,12 @@ def _opened(folder: Folder, name: str) -> Iterator[Folder]:
         os.close(inside)
 
 
-def _allow(folder: Folder, name: str) -> None:
-    """Let the server read and change a folder; code may have forbidden it."""
+def _allow(folder: Handle, name: str) -> None:
+    """Restore the owner's permissions on a folder, which code may have removed."""
     if stat.S_ISDIR(os.stat(**at(folder, name), follow_symlinks=False).st_mode):
         os.chmod(**at(folder, name), mode=0o700)
 
 
-def _move(inside: Folder, name: str, folder: Folder) -> None:
-    new = uuid.uuid4().hex
-    if isinstance(folder, int):
-        os.rename(name, new, src_dir_fd=inside, dst_dir_fd=folder)
-    else:
-        os.rename(inside / name, folder / new)
+def _move(inside: Handle, name: str, folder: Handle) -> None:
+    old, new = at(inside, name), at(folder, uuid.uuid4().hex)
+    os.rename(old["path"], new["path"], src_dir_fd=old["dir_fd"], dst_dir_fd=new["dir_fd"])

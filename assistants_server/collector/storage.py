@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from assistants_server import private
+from assistants_server import private_files
 from assistants_server.collector.spans import Span
 
 MOST_TRACES = 200
@@ -38,7 +38,7 @@ class Storage:
     """
 
     def __init__(self, path: Path) -> None:
-        private.make_database(path)
+        private_files.make_database(path)
         self._lock = Lock()
         self._connection = sqlite3.connect(
             path, timeout=SECONDS_TO_WAIT, isolation_level=None, check_same_thread=False

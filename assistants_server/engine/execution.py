@@ -9,7 +9,6 @@ from openai.types.beta.threads.run import RequiredAction
 
 from assistants_server.clock import now
 from assistants_server.code_interpreter import CodeInterpreter
-from assistants_server.ending import log_failure, program_ends
 from assistants_server.engine import search, tools
 from assistants_server.engine.draft import Draft
 from assistants_server.engine.feed import Feed
@@ -19,6 +18,7 @@ from assistants_server.engine.states import End, end_run, failed
 from assistants_server.engine.turn import Call, Turn, UpstreamError
 from assistants_server.engine.upstream import ModelServer
 from assistants_server.file_search import Library
+from assistants_server.interpreter_shutdown import log_failure, program_ends
 from assistants_server.store import Busy, NotFound, Store, StoreError, Unwritable
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Asks a live model's server, before anything depends on it, whether it will answer."""
+"""Checks at startup whether the upstream answers, accepts the key and offers the model."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 from assistants_server.engine.upstream import Upstream
-from assistants_server.plain import without_escapes
+from assistants_server.terminal_escapes import without_escapes
 
 SECONDS = 3.0
 SOON = timedelta(days=90)
@@ -14,13 +14,14 @@ MOST_NAMED = 5
 
 
 def trouble(upstream: Upstream, model: str | None, today: date | None = None) -> str | None:
-    """Return one or two sentences on what is wrong with a model's server, or None.
+    """Return one or two sentences about a problem with the upstream, or None if none was found.
 
-    It asks ``/models``. A server that does not have that is taken to be all right.
+    It requests ``/models`` (https://platform.openai.com/docs/api-reference/models/list). An upstream
+    that does not offer this list is assumed to work.
 
     Args:
-        model: the one to look for, if any.
-        today: the day to compare a model's ``shutdown_date`` with.
+        model: the name to look for in the list, if any.
+        today: the date to compare a model's ``shutdown_date`` with; by default the current one.
     """
     try:
         headers = {"Authorization": f"Bearer {upstream.api_key}"}
@@ -38,7 +39,7 @@ def trouble(upstream: Upstream, model: str | None, today: date | None = None) ->
     if not models or model is None:
         return None
     if model not in models:
-        some = without_escapes(", ".join(sorted(models)[:MOST_NAMED]))  # it is printed
+        some = without_escapes(", ".join(sorted(models)[:MOST_NAMED]))
         return f"It does not list the model {model}, but {some}. Look at OPENAI_MODEL."
     return _shutdown(model, models[model], today or datetime.now(UTC).date())
 
@@ -52,7 +53,7 @@ def _shutdown(model: str, described: dict[str, Any], today: date) -> str | None:
 
 
 def _day(stamp: Any) -> date | None:
-    """Read a date, written as ISO 8601 or in seconds since 1970."""
+    """Return a date given in ISO 8601 or in seconds since 1970, or None if it is neither."""
     try:
         if isinstance(stamp, (int, float)):
             return datetime.fromtimestamp(stamp, UTC).date()

@@ -10,9 +10,9 @@ from typing import Any
 
 from openai.types.beta.threads import Run
 
-from assistants_server.ending import log_failure
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import ACTIVE, End, end_run, failed
+from assistants_server.interpreter_shutdown import log_failure
 from assistants_server.store import NotFound, Store, Unreadable
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from functools import partial
 
 from openai.types.vector_stores.vector_store_file import LastError
 
-from assistants_server.ending import log_failure
 from assistants_server.file_search.child import Child, Unreadable
 from assistants_server.file_search.index import Index, Unread
 from assistants_server.file_search.text import pieces
 from assistants_server.file_search.threads import IndexThread
+from assistants_server.interpreter_shutdown import log_failure
 from assistants_server.store import Store
 
 log = logging.getLogger(__name__)

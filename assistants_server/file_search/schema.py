@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from assistants_server import private
+from assistants_server import private_files
 from assistants_server.file_search import rows
 
 VERSION = 1
@@ -53,7 +53,7 @@ def open_index(path: Path) -> sqlite3.Connection:
         sqlite3.OperationalError: another process holds the file just now; try again.
         sqlite3.DatabaseError: the file is no index, or it is damaged.
     """
-    private.make_database(path)
+    private_files.make_database(path)
     connection = sqlite3.connect(
         path, timeout=SECONDS_FOR_A_LOCK, isolation_level=None, check_same_thread=False
     )

@@ -1,4 +1,4 @@
-"""Where everything is kept: one SQLite file, and a folder for uploaded contents."""
+"""Stores all objects in one SQLite file, with a folder beside it for uploaded contents."""
 
 from assistants_server.store.errors import (
     Busy,
@@ -10,7 +10,7 @@ from assistants_server.store.errors import (
 )
 from assistants_server.store.ids import new_id
 from assistants_server.store.reasoning import Reasoning
-from assistants_server.store.store import Page, Row, Store
+from assistants_server.store.store import Page, Row, Store, Stored
 
 __all__ = [
     "Busy",
@@ -20,6 +20,7 @@ __all__ = [
     "Row",
     "Store",
     "StoreError",
+    "Stored",
     "Unreadable",
     "Unstorable",
     "Unwritable",

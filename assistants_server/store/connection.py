@@ -1,16 +1,16 @@
-"""A connection to SQLite: transactions that nest, short waits, and errors that say what to do."""
+"""A connection to SQLite with nested transactions, short waits and helpful errors."""
 
 import asyncio
 import math
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from assistants_server.store.errors import Busy, StoreError, Unwritable
 
-# The event loop stands still for so long, at most, while another process writes.
+# How long the event loop may be blocked while another process writes.
 LONGEST_BLOCK = 0.03
 BETWEEN_TRIES = 0.001
 BETWEEN_LOOKS = 0.02
@@ -23,16 +23,13 @@ NOT_WRITABLE = (
 
 
 class Connection:
-    """The connection that all reading and writing goes through. For one thread only.
-
-    Every error of SQLite is raised as a `StoreError`.
-    """
+    """A connection for one thread. Every SQLite error is raised as a `StoreError`."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
         self._depth = 0
-        connection.execute("PRAGMA busy_timeout = 0")  # waiting is done here
+        connection.execute("PRAGMA busy_timeout = 0")  # `execute` retries instead
 
     def close(self) -> None:
         self._connection.close()
@@ -40,30 +37,32 @@ class Connection:
     def execute(
         self, statement: str, values: tuple = (), seconds: float = LONGEST_BLOCK
     ) -> sqlite3.Cursor:
-        """Execute one statement, trying for so long if another process is writing."""
+        """Execute one statement. If another process is writing, retry for `seconds`."""
         deadline = time.monotonic() + seconds
         while True:
             try:
                 return self._connection.execute(statement, values)
             except sqlite3.Error as error:
-                trouble = self._in_words(error)
-                if not isinstance(trouble, Busy) or time.monotonic() >= deadline:
-                    raise trouble from error
+                described = self._describe(error)
+                if not isinstance(described, Busy) or time.monotonic() >= deadline:
+                    raise described from error
             time.sleep(BETWEEN_TRIES)
 
-    def rows(self, statement: str, values: tuple = ()) -> Iterator[tuple]:
-        """Yield the rows of a query as they are read."""
+    def rows(self, statement: str, values: tuple = ()) -> Generator[tuple]:
+        """Yield the rows of a query. Close the generator if it is not read to the end."""
         try:
             yield from self._connection.execute(statement, values)
         except sqlite3.Error as error:
-            raise self._in_words(error) from error
+            raise self._describe(error) from error
 
     @contextmanager
     def transaction(self, seconds: float = LONGEST_BLOCK) -> Iterator[None]:
-        """All writes inside take effect together, or none does. May be nested.
+        """Commit the writes inside together, or none of them if an exception is raised.
+
+        Transactions may be nested; the outermost one commits.
 
         Raises:
-            Busy: another process has been writing for that many seconds.
+            Busy: another process has been writing for `seconds`.
         """
         if self._depth == 0:
             self.execute("BEGIN IMMEDIATE", seconds=seconds)
@@ -72,12 +71,12 @@ class Connection:
 
     @asynccontextmanager
     async def writing(self, seconds: float = math.inf) -> AsyncIterator[None]:
-        """A transaction that waits for its turn without holding up the event loop.
+        """Begin a transaction like `transaction`, but wait without blocking the event loop.
 
-        Nothing inside may be awaited: others would write into the same transaction.
+        Do not await inside: other tasks would write into the same transaction.
 
         Raises:
-            Busy: another process has been writing for that many seconds.
+            Busy: another process has been writing for `seconds`.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -99,14 +98,14 @@ class Connection:
             if self._depth == 1:
                 self.execute("COMMIT")
         except BaseException:
-            # SQLite may have rolled back by itself, for example when the disk was full.
+            # SQLite has already rolled back after some errors, for example when the disk is full.
             if self._depth == 1 and self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
         finally:
             self._depth -= 1
 
-    def _in_words(self, error: sqlite3.Error) -> StoreError:
+    def _describe(self, error: sqlite3.Error) -> StoreError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return Busy(

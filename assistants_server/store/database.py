@@ -1,15 +1,15 @@
-"""Opens the SQLite file, and refuses one that is not ours before touching it."""
+"""Opens the SQLite file, after checking that it was created by this program."""
 
 import sqlite3
 from pathlib import Path
 
-from assistants_server import private
+from assistants_server import private_files
 from assistants_server.store.errors import StoreError
 
 APPLICATION_ID = 0x41435342  # "ACSB"
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
-# What each version added to the one before it. A file of any of them is brought up to date in place.
+# The migration from each schema version to the next. Opening an older file runs those it lacks.
 # `owner` is the server that works on a run, `due` when an active run expires.
 STEPS = (
     """
@@ -37,15 +37,15 @@ SECONDS_TO_OPEN = 10
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open the database at `path`, creating it and its folder if need be.
+    """Open the database at `path`. It is created if it does not exist, and so is its folder.
 
     Raises:
-        StoreError: the file is something else, is newer than this program, or cannot be read.
-            It is left as it was.
+        StoreError: the file was created by another program or by a newer version of this one, or
+            cannot be read. It has not been changed.
     """
     try:
         _refuse_foreign(path)
-        private.make_database(path)
+        private_files.make_database(path)
         connection = sqlite3.connect(
             path, timeout=SECONDS_TO_OPEN, isolation_level=None, check_same_thread=False
         )
@@ -63,7 +63,8 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def _refuse_foreign(path: Path) -> None:
-    # Read the header by hand: even opening a file with SQLite can change it.
+    # The header is read without SQLite, because even opening a file with SQLite can change it.
+    # See https://www.sqlite.org/fileformat.html#the_database_header
     if not path.exists() or path.stat().st_size == 0:
         return
     with path.open("rb") as file:
@@ -83,7 +84,7 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")  # two processes may create the file at once
+    connection.execute("BEGIN IMMEDIATE")  # another process may create the file at the same time
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     for step in STEPS[version:]:
         for statement in step.split(";"):
@@ -93,5 +94,5 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode = WAL")
-    # In WAL mode NORMAL survives a killed process; only a power cut can lose the last commits.
+    # In WAL mode, NORMAL loses no commit when the process is killed, only when the power fails.
     connection.execute("PRAGMA synchronous = NORMAL")

@@ -1,4 +1,4 @@
-"""What can go wrong between the server and its file."""
+"""Errors of the store."""
 
 
 class StoreError(Exception):
@@ -6,23 +6,23 @@ class StoreError(Exception):
 
 
 class Busy(StoreError):
-    """Another process holds the lock on writing."""
+    """Another process holds SQLite's write lock."""
 
 
 class Unwritable(StoreError):
-    """Nothing can be written, because the disk is full or cannot be written to."""
+    """The disk is full or read-only."""
 
 
 class Unreadable(StoreError):
-    """A row is there, but it is not an object any more."""
+    """The row exists, but its JSON is not a valid object."""
 
 
 class Unstorable(StoreError):
-    """The object could not be read again if it were stored."""
+    """The object was rejected because its JSON could not be read back."""
 
 
 class NotFound(LookupError):
-    """No object of that kind has that id."""
+    """No object of this kind has this id."""
 
     def __init__(self, noun: str, id: str) -> None:
         super().__init__(f"No {noun} found with id '{id}'.")

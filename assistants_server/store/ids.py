@@ -1,4 +1,4 @@
-"""Ids as OpenAI writes them: a prefix, and 24 letters and digits."""
+"""Ids in OpenAI's format: a prefix, then 24 letters and digits."""
 
 import random
 import string
@@ -8,5 +8,5 @@ _random = random.SystemRandom()
 
 
 def new_id(prefix: str) -> str:
-    """Return a fresh id, for example ``new_id("asst_")``."""
+    """Return a random id, for example ``new_id("asst_")``."""
     return prefix + "".join(_random.choices(ALPHABET, k=24))

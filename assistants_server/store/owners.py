@@ -1,7 +1,7 @@
-"""Which server a run belongs to, and whether that server still lives.
+"""Tells which servers are running, so that runs of a server that has ended can be cleaned up.
 
-Each server holds a lock file beside the database. The operating system lets go of it however the
-process ends, so a lock that can be taken means its server is gone.
+Each server holds a lock on a file beside the database. The operating system releases the lock when
+the process ends, however it ends. So if a lock can be acquired, its server has ended.
 """
 
 import os
@@ -11,26 +11,27 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from assistants_server import private
+from assistants_server import private_files
 from assistants_server.store.ids import new_id
 
-# Whoever looks at a new lock holds it for a moment.
-SECONDS_TO_ARRIVE = 5
+# Another server that checks a new lock holds it for a moment.
+SECONDS_TO_ACQUIRE = 5
 
 
 class Owner:
-    """A lock held for as long as this server has the database open.
+    """The lock that this server holds while it has the database open.
 
-    Make it inside a write transaction, so that nobody takes the new lock for one left behind.
+    Create it inside a write transaction, so that no other server checks the lock file before it is
+    locked.
 
     Attributes:
-        name: of the server, for example ``server_`` and 24 letters and digits.
+        name: the server's name, ``server_`` and 24 letters and digits.
     """
 
     def __init__(self, database: Path) -> None:
         self.name = new_id("server_")
         self._lock = _lock(database.with_name(f"{database.name}.{self.name}.lock"))
-        self._lock.acquire(timeout=SECONDS_TO_ARRIVE)
+        self._lock.acquire(timeout=SECONDS_TO_ACQUIRE)
 
     def release(self) -> None:
         self._lock.release(force=True)
@@ -38,14 +39,14 @@ class Owner:
 
 
 def living(database: Path) -> set[str]:
-    """Return the names of the servers that have the database open, removing what others left.
+    """Return the names of the servers that have the database open, and remove stale lock files.
 
-    Call it inside a write transaction, so that no server is just now arriving.
+    Call it inside a write transaction, so that no server is starting at the same time.
     """
-    # Not glob: the folder's own name may be a pattern, for example "data [old]".
-    its_own = re.compile(re.escape(database.name) + r"\.(server_[a-zA-Z0-9]{24})\.lock")
+    # Not Path.glob, because the folder's name may contain wildcards, for example "data [old]".
+    lock_name = re.compile(re.escape(database.name) + r"\.(server_[a-zA-Z0-9]{24})\.lock")
     with os.scandir(database.parent) as entries:
-        found = [match for entry in entries if (match := its_own.fullmatch(entry.name))]
+        found = [match for entry in entries if (match := lock_name.fullmatch(entry.name))]
     return {match[1] for match in found if _is_held(database.with_name(match[0]))}
 
 
@@ -53,7 +54,7 @@ def _is_held(path: Path) -> bool:
     lock = _lock(path)
     try:
         lock.acquire(timeout=0)
-    except (Timeout, OSError):  # held, or another user's
+    except (Timeout, OSError):  # it is held, or belongs to another user
         return True
     lock.release(force=True)
     _remove(path)
@@ -61,9 +62,9 @@ def _is_held(path: Path) -> bool:
 
 
 def _lock(path: Path) -> FileLock:
-    return FileLock(path, mode=private.FILE, thread_local=False)
+    return FileLock(path, mode=private_files.FILE, thread_local=False)
 
 
 def _remove(path: str | Path) -> None:
-    with suppress(OSError):  # Windows keeps a file that another process has open
+    with suppress(OSError):  # Windows cannot remove a file that another process has open
         Path(path).unlink()

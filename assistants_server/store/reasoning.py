@@ -1,4 +1,7 @@
-"""What a model thought before it called a tool: to be sent back with the output, seen by nobody."""
+"""A model's reasoning before a tool call. It goes back to the model, and is not part of the API.
+
+See https://platform.openai.com/docs/guides/reasoning#keeping-reasoning-items-in-context
+"""
 
 from typing import Any
 
@@ -6,9 +9,9 @@ from pydantic import BaseModel
 
 
 class Reasoning(BaseModel):
-    """The reasoning items behind a step of tool calls, as the upstream wrote them.
+    """The reasoning items that precede a step of tool calls, as the upstream sent them.
 
-    Its id is that of the step, behind ``rs_``.
+    The id is that of the step with the prefix ``rs_``, for example ``rs_step_abc``.
     """
 
     id: str

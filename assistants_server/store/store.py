@@ -1,4 +1,4 @@
-"""Keeps OpenAI's objects in SQLite, each as the JSON that goes over the wire."""
+"""Stores OpenAI's objects in SQLite, each as the JSON that the API returns."""
 
 import asyncio
 import json
@@ -7,31 +7,30 @@ import math
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from openai.types import FileObject, VectorStore
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
 from openai.types.vector_stores import VectorStoreFileBatch
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from assistants_server.private import tighten_folder
+from assistants_server.private_files import tighten_folder
 from assistants_server.store.connection import Connection
 from assistants_server.store.database import SECONDS_TO_OPEN, open_database
 from assistants_server.store.errors import NotFound, Unreadable, Unstorable
 from assistants_server.store.owners import Owner, living
 from assistants_server.store.reasoning import Reasoning
 
-T = TypeVar("T", bound=BaseModel)
 log = logging.getLogger(__name__)
 
-ROWS_AT_A_TIME = 20  # between two looks at what else there is to do
-# As bytes, because the text of a damaged row may not be UTF-8.
+ROWS_AT_A_TIME = 20  # before other tasks of the event loop get a turn
+# As bytes, because the text of a damaged row may not be valid UTF-8.
 BODY = "CAST(body AS BLOB)"
 
-NOUNS: dict[type[BaseModel], str] = {
+NOUNS: dict[type, str] = {
     Assistant: "assistant",
     Thread: "thread",
     Message: "message",
@@ -44,15 +43,29 @@ NOUNS: dict[type[BaseModel], str] = {
 }
 
 
-class Page(NamedTuple):
-    """One page of a list, in the order asked for."""
+class Stored(Protocol):
+    """What the store needs of an object: OpenAI's models in `NOUNS` all have it."""
 
-    items: list
+    id: str
+
+    def model_dump_json(self, *, by_alias: bool = ..., warnings: bool = ...) -> str: ...
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes, /) -> Self: ...
+
+
+T = TypeVar("T", bound=Stored)
+
+
+class Page(NamedTuple, Generic[T]):
+    """One page of a list, in the requested order."""
+
+    items: list[T]
     has_more: bool
 
 
 class Work(NamedTuple):
-    """A run that a server works on. Its status is None if its row cannot be read."""
+    """A run that a server works on. Its status is None if the row is damaged."""
 
     run_id: str
     owner: str
@@ -60,7 +73,7 @@ class Work(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An object as it is stored, ready to be inserted."""
+    """An object serialized for `insert_row`."""
 
     id: str
     kind: str
@@ -71,22 +84,22 @@ class Row(NamedTuple):
 class Store:
     """One open database file.
 
-    Not for several threads at once: the server uses it from its event loop only. Other processes
-    may have the same file open.
+    It is not thread-safe: the server uses it from its event loop only. Other processes may have the
+    same file open.
 
-    A row that cannot be read, because the file was damaged or edited, is left out of lists, and can
+    A row that cannot be read, because the file was damaged or edited, is left out of lists and can
     be deleted.
 
     Args:
-        path: the SQLite file; it and its folder are created if need be. Uploaded contents lie
-            beside it, in a folder with `.files` added to its name.
+        path: the SQLite file, created if it does not exist. Uploaded contents are stored beside it,
+            in a folder with `.files` added to its name.
 
     Raises:
-        StoreError: the file cannot be used; it is left untouched. Every method may raise it too,
-            as `Busy` or `Unwritable` where trying again can help.
+        StoreError: the file cannot be used; it has not been changed. Every method may raise it too:
+            as `Busy` or `Unwritable` if a retry can help.
 
     Attributes:
-        owner: this server's name among those that have the file open.
+        owner: the name of this server, to tell it from others that have the file open.
         files: the folder for uploaded contents.
     """
 
@@ -97,9 +110,9 @@ class Store:
         self._connection = Connection(open_database(self.path), self.path)
         try:
             with self._connection.transaction(seconds=SECONDS_TO_OPEN):
-                living(self.path)  # takes away what others left
+                living(self.path)  # removes stale lock files
                 self._owner = Owner(self.path)
-            self.worked_on(), self.due(0)  # what is damaged shall be known now
+            self.worked_on(), self.due(0)  # fail now if the file is damaged
         except BaseException:
             self._connection.close()
             raise
@@ -109,58 +122,58 @@ class Store:
         self._logged: set[str] = set()
 
     def content(self, file_id: str) -> Path:
-        """Return where the content of a file lies."""
+        """Return the path of a file's content."""
         return self.files / file_id
 
     def close(self) -> None:
-        """Close the file and let go of this server's lock. Calling it twice is fine."""
+        """Close the file and release this server's lock. It may be called twice."""
         self._connection.close()
         self._owner.release()
 
     def living_owners(self) -> set[str]:
-        """Return the names of the servers that have the file open, this one included.
+        """Return the names of the servers that have the file open, including this one.
 
-        Call it inside a write transaction, so that no server is just now arriving.
+        Call it inside a write transaction, so that no server is starting at the same time.
         """
         return living(self.path) | {self.owner}
 
     async def writable(self, seconds: float = math.inf) -> None:
-        """Wait until no other process is writing, without holding up the event loop.
+        """Wait until no other process is writing, without blocking the event loop.
 
         Raises:
-            Busy: another process has been writing for that many seconds.
+            Busy: another process has been writing for `seconds`.
         """
         async with self.writing(seconds):
             pass
 
-    def insert(self, item: BaseModel, parent: str | None = None) -> None:
+    def insert(self, item: Stored, parent: str | None = None) -> None:
         """Add a new object. `parent` is the id of the thread or run that it belongs to.
 
         Raises:
-            Unstorable: it could not be read again.
+            Unstorable: its JSON could not be read back.
         """
         self.insert_row(self.row(item, parent))
 
-    def row(self, item: BaseModel, parent: str | None = None) -> Row:
-        """Return an object as a row, which takes longer than to insert it.
+    def row(self, item: Stored, parent: str | None = None) -> Row:
+        """Serialize an object. This takes longer than inserting the row, and needs no transaction.
 
         Raises:
-            Unstorable: it could not be read again.
+            Unstorable: its JSON could not be read back.
         """
         return Row(item.id, NOUNS[type(item)], parent, _dump(item))
 
     def insert_row(self, row: Row) -> None:
-        """Add a new object that is a row already."""
+        """Add a new object that `row` has serialized."""
         self._connection.execute(
             "INSERT INTO objects (id, kind, parent, body) VALUES (?, ?, ?, ?)", row
         )
 
     def get(self, kind: type[T], id: str, parent: str | None = None) -> T:
-        """Return the object with that id, and of that parent if one is given.
+        """Return the object with this id. If `parent` is given, it must belong to that parent.
 
         Raises:
             NotFound: there is none.
-            Unreadable: there is one, but what is stored of it makes no sense.
+            Unreadable: it exists, but its row is damaged.
         """
         row = self._connection.execute(
             f"SELECT {BODY}, parent FROM objects WHERE id = ? AND kind = ?", (id, NOUNS[kind])
@@ -175,12 +188,12 @@ class Store:
             )
         return item
 
-    def update(self, item: BaseModel) -> None:
-        """Write an object back.
+    def update(self, item: Stored) -> None:
+        """Write a changed object back.
 
         Raises:
             NotFound: it has been deleted since it was read.
-            Unstorable: it could not be read again.
+            Unstorable: its JSON could not be read back.
         """
         cursor = self._connection.execute(
             "UPDATE objects SET body = ? WHERE id = ?", (_dump(item), item.id)
@@ -190,7 +203,7 @@ class Store:
 
     @contextmanager
     def change(self, kind: type[T], id: str, parent: str | None = None) -> Iterator[T]:
-        """Read an object, let the caller change it, and write it back, in one transaction.
+        """Yield an object for the caller to change, then write it back, in one transaction.
 
         Raises:
             NotFound: there is none.
@@ -200,8 +213,8 @@ class Store:
             yield item
             self.update(item)
 
-    def delete(self, kind: type[BaseModel], id: str, parent: str | None = None) -> None:
-        """Delete an object and all that belongs to it. It need not be readable.
+    def delete(self, kind: type[Stored], id: str, parent: str | None = None) -> None:
+        """Delete an object and its descendants. Their rows may be damaged.
 
         Raises:
             NotFound: there is none.
@@ -219,8 +232,8 @@ class Store:
                 (id,),
             )
 
-    def exists(self, kind: type[BaseModel], id: str, parent: str | None = None) -> bool:
-        """Return whether there is such an object, and of that parent if one is given."""
+    def exists(self, kind: type[Stored], id: str, parent: str | None = None) -> bool:
+        """Return whether there is an object with this id. A given `parent` must match too."""
         row = self._connection.execute(
             "SELECT parent FROM objects WHERE id = ? AND kind = ?", (id, NOUNS[kind])
         ).fetchone()
@@ -236,19 +249,23 @@ class Store:
         after: str | None = None,
         before: str | None = None,
         matching: dict[str, str] | None = None,
-    ) -> Page:
-        """Return part of a list, in the order of creation (`asc`) or against it (`desc`).
+    ) -> Page[T]:
+        """Return part of a list, oldest first (`asc`) or newest first (`desc`).
+
+        See https://platform.openai.com/docs/api-reference/assistants/listAssistants
 
         Args:
-            limit: at most so many items.
-            after: start behind the object with this id.
-            before: end in front of the object with this id, with the items nearest to it.
-            matching: keep only objects whose top-level fields have these values.
+            limit: the maximum number of items.
+            after: return items that follow the object with this id.
+            before: return the items directly before the object with this id.
+            matching: return only objects whose top-level fields have these values, for example
+                `{"purpose": "assistants"}`.
 
         Raises:
             NotFound: `after` or `before` names no object of this list.
         """
-        where, values = ["kind = ?", "parent IS ?"], [NOUNS[kind], parent]
+        where = ["kind = ?", "parent IS ?"]
+        values: list[str | int | None] = [NOUNS[kind], parent]
         for cursor, earlier in ((after, order == "desc"), (before, order == "asc")):
             if cursor is not None:
                 where.append(f"seq {'<' if earlier else '>'} ?")
@@ -278,7 +295,7 @@ class Store:
         return self.page(kind, parent, limit=2**31, order="asc").items
 
     def missing(self, ids: Iterable[str]) -> list[str]:
-        """Return those of these ids that no object has."""
+        """Return those ids that belong to no object."""
         rows = self._connection.rows(
             "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM objects)",
             (json.dumps(list(ids)),),
@@ -286,9 +303,10 @@ class Store:
         return [id for (id,) in rows]
 
     async def newest_first(self, kind: type[T], parent: str) -> AsyncIterator[T]:
-        """Yield every object of that kind under `parent`, a few at a time, for lists that are long.
+        """Yield every object of that kind under `parent`. It is for long lists.
 
-        Others get their turn between them; what they delete meanwhile is left out.
+        A few rows are read at a time, and other tasks run in between. Objects that they delete before
+        their row is read are left out.
         """
         below = 2**62
         while True:
@@ -306,22 +324,22 @@ class Store:
             below = rows[-1][0]
             await asyncio.sleep(0)
 
-    # Who works on an active run, and until when. For a run that waits for its client nobody does.
+    # An active run has an expiry, and an owner unless it waits for tool outputs from its client.
 
     def claim(self, run: Run) -> None:
-        """Note that this server is the one working on an active run."""
-        self._note(run.id, self.owner, run.expires_at)
+        """Record that this server works on an active run."""
+        self._record(run.id, self.owner, run.expires_at)
 
     def release(self, run: Run) -> None:
-        """Note that nobody is working on an active run, because it waits for its client."""
-        self._note(run.id, None, run.expires_at)
+        """Record that no server works on an active run, because it waits for its client."""
+        self._record(run.id, None, run.expires_at)
 
     def done(self, run_id: str) -> None:
-        """Note that a run is not active any more."""
-        self._note(run_id, None, None)
+        """Record that a run is no longer active."""
+        self._record(run_id, None, None)
 
     def worked_on(self) -> list[Work]:
-        """Return which runs servers work on, those that are gone included."""
+        """Return the runs that servers work on, including servers that have ended."""
         query = (
             "SELECT id, owner, CASE WHEN json_valid(body) THEN json_extract(body, '$.status') END "
             "FROM objects INDEXED BY runs_by_owner WHERE owner IS NOT NULL"
@@ -333,12 +351,12 @@ class Store:
         query = "SELECT id FROM objects INDEXED BY runs_by_due WHERE due <= ?"
         return [id for (id,) in self._connection.rows(query, (time,))]
 
-    def _note(self, run_id: str, owner: str | None, due: int | None) -> None:
+    def _record(self, run_id: str, owner: str | None, due: int | None) -> None:
         self._connection.execute(
             "UPDATE objects SET owner = ?, due = ? WHERE id = ?", (owner, due, run_id)
         )
 
-    def _seq(self, kind: type[BaseModel], id: str, parent: str | None) -> int:
+    def _seq(self, kind: type[Stored], id: str, parent: str | None) -> int:
         row = self._connection.execute(
             "SELECT seq FROM objects WHERE id = ? AND kind = ? AND parent IS ?",
             (id, NOUNS[kind], parent),
@@ -360,12 +378,13 @@ class Store:
             return None
 
 
-def _dump(item: BaseModel) -> str:
+def _dump(item: Stored) -> str:
     try:
         text = item.model_dump_json(by_alias=True, warnings=False)
-        # What is acknowledged is what can be read again, for example not 300 objects in each other.
+        # The JSON is read back before the object is acknowledged. For example, pydantic writes 300
+        # nested objects, but does not read them.
         read = type(item).model_validate_json(text)
-        if "\ufffd" in text and read != item:  # half a character in a key becomes this in silence
+        if "\ufffd" in text and read != item:  # pydantic has replaced a lone surrogate in a key
             raise ValueError
     except (PydanticSerializationError, ValidationError, ValueError, RecursionError) as error:
         raise Unstorable(

@@ -1,1 +1,1 @@
-"""What all HTTP endpoints of ours share: serving, limits, strict JSON, errors in OpenAI's shape."""
+"""Code shared by all HTTP endpoints: serving, size limits, JSON parsing and error responses."""

@@ -1,4 +1,4 @@
-"""Lets in whoever has the token, before any of the body is read."""
+"""Checks the token of a request before its body is read."""
 
 import secrets
 
@@ -9,15 +9,15 @@ from assistants_server.web.errors import ApiError
 
 
 class RequireToken:
-    """ASGI middleware that answers 401 unless ``Authorization: Bearer <token>`` is right.
+    """ASGI middleware that answers 401 unless the header ``Authorization: Bearer <token>`` matches.
+
+    The headers Origin and Host are not checked. A web page can make a browser send requests to this
+    server, for example by DNS rebinding. But it does not know the token, and there is no cookie
+    that the browser would add. Scopes other than HTTP and lifespan, such as WebSockets, are dropped.
 
     Args:
-        token: the one that opens the server.
-        open_path: a path that everybody may ask, such as ``/health``.
-
-    A page in a browser can send requests here, even under a name that it makes point here; it
-    cannot know the token, and there is no cookie that its browser would send by itself. So Origin
-    and Host are not looked at. Only HTTP is spoken; anything else but start and stop is dropped.
+        token: what clients must send.
+        open_path: a path that needs no token, such as ``/health``.
     """
 
     def __init__(self, app: ASGIApp, token: str, open_path: str) -> None:

@@ -1,4 +1,4 @@
-"""Refuses a body that is too large, before it fills memory or disk."""
+"""Rejects request bodies that are too large before they fill memory or disk."""
 
 from contextlib import suppress
 
@@ -10,18 +10,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistants_server.web.errors import ApiError
 
 MEGABYTE = 1024 * 1024
-UPLOAD_LIMIT = 513 * MEGABYTE  # OpenAI's 512 MB for one file, and the form around it
-# A million tokens. The event loop would stand still while more of it is read and checked.
+# 512 MB for a file, and the form around it. https://platform.openai.com/docs/api-reference/files
+UPLOAD_LIMIT = 513 * MEGABYTE
+# About a million tokens. Parsing and checking a larger body would block the event loop too long.
 OBJECT_LIMIT = 4 * MEGABYTE
-PROMPT_LIMIT = 32 * MEGABYTE  # what goes to a model has its images in it, up to 20 MB of them
+PROMPT_LIMIT = 32 * MEGABYTE  # a request to a model may hold up to 20 MB of images in base64
 OBJECTS = ("/v1/assistants", "/v1/threads", "/v1/vector_stores")
 
 
 class LimitBody:
-    """ASGI middleware that answers 413 to a body beyond the limit.
+    """ASGI middleware that answers 413 if the body is larger than the limit for its path.
 
-    A client that is still sending gets to read the answer: the connection throws away what comes
-    after it, for a while.
+    A client that is still sending can read the response, because the connection discards the rest
+    of the body for a while before it is closed.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -65,7 +66,7 @@ def _refusal(limit: int) -> Response:
 
 
 class _CountedBody:
-    """Looks to the application as if the client had gone, once there is too much of it."""
+    """Counts the bytes of a body, and reports a disconnect once there are more than the limit."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self.too_large = False

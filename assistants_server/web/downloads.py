@@ -1,4 +1,4 @@
-"""Sends an open file, whole or a range of it, whatever becomes of its name meanwhile."""
+"""Sends an open file, in full or one range of bytes. The file may be deleted meanwhile."""
 
 import asyncio
 import os
@@ -18,21 +18,25 @@ RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def answer(opened: BinaryIO, file: FileObject, asked: Headers) -> Response:
-    """Return the answer that sends a file's content, and closes it at the end.
+    """Return a response that sends a file's content and then closes the file.
 
-    A range is sent if the request asks for one range of bytes, or 416 if there is none such.
-    Several ranges, and what is no range, are ignored, as HTTP allows (RFC 9110, 14.2).
+    A request for one range of bytes, such as ``Range: bytes=5-9``, is answered with 206, or with 416
+    if the file has no such bytes. Several ranges and malformed ranges are ignored, and the whole
+    file is sent, as RFC 9110 allows (https://www.rfc-editor.org/rfc/rfc9110#section-14.2).
+
+    Args:
+        asked: the headers of the request.
     """
     size = os.fstat(opened.fileno()).st_size
-    tag = f'"{file.id}"'  # a content never changes
+    tag = f'"{file.id}"'  # the content of a file never changes
     headers = {
         "accept-ranges": "bytes",
         "etag": tag,
         "content-disposition": _disposition(file.filename),
     }
     part = RANGE.fullmatch(asked.get("range", ""))
-    if part and any(part.groups()) and asked.get("if-range", tag) == tag:
-        first, last = _bounds(*part.groups(), size)
+    if part and (part[1] or part[2]) and asked.get("if-range", tag) == tag:
+        first, last = _bounds(part[1], part[2], size)
         if not 0 <= first <= last:
             opened.close()
             return _unsatisfiable(asked["range"], size)
@@ -48,7 +52,10 @@ def answer(opened: BinaryIO, file: FileObject, asked: Headers) -> Response:
 
 
 def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
-    """Return the first and the last byte of a range: "5-9", "5-", or "-9", the last nine."""
+    """Return the first and the last byte of a range such as "5-9", "5-" or "-9" (the last nine).
+
+    The result of a range without bytes has `last` before `first`.
+    """
     if not first:
         return (max(0, size - int(last)), size - 1) if int(last) else (0, -1)
     end = min(int(last), size - 1) if last else size - 1

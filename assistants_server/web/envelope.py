@@ -1,4 +1,4 @@
-"""The shape of OpenAI's errors."""
+"""The JSON body of OpenAI's errors."""
 
 
 def envelope(
@@ -7,6 +7,9 @@ def envelope(
     type: str = "invalid_request_error",
     param: str | None = None,
     code: str | None = None,
-) -> dict:
-    """Return the body of an error."""
+) -> dict[str, dict[str, str | None]]:
+    """Return the body of an error response.
+
+    See https://platform.openai.com/docs/guides/error-codes
+    """
     return {"error": {"message": message, "type": type, "param": param, "code": code}}

@@ -1,4 +1,4 @@
-"""Errors in OpenAI's shape: ``{"error": {"message", "type", "param", "code"}}``."""
+"""Turns exceptions into error responses: ``{"error": {"message", "type", "param", "code"}}``."""
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +11,7 @@ from assistants_server.web.validation import explain
 
 
 class ApiError(Exception):
-    """Raise it anywhere below an endpoint to answer with that status and message."""
+    """An error response. Raise it anywhere below an endpoint."""
 
     def __init__(
         self,
@@ -31,10 +31,10 @@ class ApiError(Exception):
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every failure in OpenAI's shape."""
+    """Register exception handlers, so that `app` answers every error with OpenAI's JSON body."""
 
     @app.exception_handler(ApiError)
-    async def known(request: Request, error: ApiError) -> JSONResponse:
+    async def api_error(request: Request, error: ApiError) -> JSONResponse:
         return error.response()
 
     @app.exception_handler(NotFound)
@@ -42,10 +42,10 @@ def install(app: FastAPI) -> None:
         return ApiError(404, str(error)).response()
 
     @app.exception_handler(StoreError)
-    async def store_trouble(request: Request, error: StoreError) -> JSONResponse:
+    async def store_error(request: Request, error: StoreError) -> JSONResponse:
         if isinstance(error, Unstorable):
             return ApiError(400, str(error), code="invalid_value").response()
-        again = isinstance(error, (Busy, Unwritable))  # clients of OpenAI's try again by themselves
+        again = isinstance(error, (Busy, Unwritable))  # OpenAI's clients retry a 503
         answer = ApiError(503 if again else 500, str(error), type="server_error").response()
         if again:
             answer.headers["Retry-After"] = "1"
@@ -57,7 +57,7 @@ def install(app: FastAPI) -> None:
         return ApiError(400, message, param=param, code=code).response()
 
     @app.exception_handler(HTTPException)
-    async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
         url = f"{request.method} {request.url.path}"
         messages = {
             404: f"Invalid URL ({url}). This server speaks /v1/assistants, /v1/threads and /v1/files.",

@@ -1,4 +1,7 @@
-"""What request bodies of any of our APIs share, with the limits of OpenAI's description."""
+"""Field types shared by the request bodies, with the limits of OpenAI's API reference.
+
+See https://platform.openai.com/docs/api-reference/assistants
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -8,12 +11,12 @@ from assistants_server.web.json_schema import JsonSchemaObject
 
 
 class Body(BaseModel):
-    """A request body: an unknown parameter is refused, and ``"5"`` is not a number."""
+    """A request body. Unknown parameters are rejected, and ``"5"`` is not accepted as a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     def given(self) -> dict[str, Any]:
-        """Return what the caller sent, and nothing that was filled in for them."""
+        """Return the parameters that the caller sent, without defaults."""
         return self.model_dump(exclude_unset=True, by_alias=True)
 
 

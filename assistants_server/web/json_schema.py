@@ -1,4 +1,4 @@
-"""JSON schemas that a request brings: what they promise to be is checked before they are kept."""
+"""Checks JSON schemas in requests, for example the parameters of a function tool."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,7 +8,7 @@ Kind = Literal["string", "number", "integer", "boolean", "object", "array", "nul
 
 
 class _Schema(BaseModel):
-    """The keywords that say what a value is made of; all others may be anything."""
+    """The keywords that are checked. All other keywords may have any value."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -25,13 +25,13 @@ class _Schema(BaseModel):
     ref: Annotated[str, Field(alias="$ref")] = "#"
 
     def references(self) -> list[str]:
-        """Return every ``$ref`` in it."""
+        """Return every ``$ref`` in this schema and its subschemas."""
         inner = [*self.properties.values(), *self.defs.values(), *self.definitions.values()]
         inner += [*self.any_of, *self.one_of, *self.all_of, *([self.items] if self.items else [])]
         return [self.ref, *(reference for each in inner for reference in each.references())]
 
 
-# ``true`` stands for a schema that allows everything.
+# JSON Schema allows ``true`` in place of a schema. It accepts every value.
 _SubSchema = Annotated[_Schema, BeforeValidator(lambda given: {} if given is True else given)]
 _Choices = list[_SubSchema]
 _Schema.model_rebuild()

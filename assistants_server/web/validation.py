@@ -1,7 +1,9 @@
-"""Says what is wrong with a request in OpenAI's words, naming the parameter."""
+"""Turns pydantic's validation errors into the messages of OpenAI's API."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+from pydantic_core import ErrorDetails
 
 HAVE = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 HAVE |= {int: "an integer", float: "a decimal"}
@@ -26,95 +28,80 @@ class Explanation(NamedTuple):
     code: str | None
 
 
-def explain(errors: Sequence[dict[str, Any]], body: Any) -> Explanation:
-    """Turn pydantic's errors into one that a caller can act on.
+def explain(errors: Sequence[ErrorDetails], body: Any) -> Explanation:
+    """Return one error that a caller can act on, for example "Unknown parameter: 'tols'."
 
-    A value that may be of several types gives one error for each of them; the one that got
-    furthest into the body is the one that was meant.
+    For a value of a union type pydantic reports one error for each branch. The error with the
+    longest path is used, because its branch matched the body best.
+
+    Args:
+        body: the request's body, to tell its keys from the names of union branches.
     """
     error = max(errors, key=lambda error: len(_path(error, body)))
     path = _path(error, body)
-    param = dotted(path)
+    if not path or error["type"] == "json_invalid":
+        message = "The body of the request is not a JSON object. Send one, with the header "
+        return Explanation(f"{message}Content-Type: application/json.", None, None)
     kind, context = error["type"], error.get("ctx", {})
-    value = error.get("input")
-
-    if not path or kind == "json_invalid":
-        return Explanation(
-            "The body of the request is not a JSON object. Send one, with the header "
-            "Content-Type: application/json.",
-            None,
-            None,
-        )
-    if kind == "extra_forbidden":
-        return Explanation(f"Unknown parameter: '{param}'.", param, "unknown_parameter")
-    if kind == "missing":
-        return Explanation(
-            f"Missing required parameter: '{param}'.", param, "missing_required_parameter"
-        )
+    param = dotted(path)
     if kind == "union_tag_not_found":
-        param = f"{param}.{context['discriminator'].strip(chr(39))}"
-        return Explanation(
-            f"Missing required parameter: '{param}'.", param, "missing_required_parameter"
-        )
+        kind, param = "missing", f"{param}.{context['discriminator'].strip(chr(39))}"
+    message, code = _message_and_code(kind, context, param, error.get("input"))
+    return Explanation(message, param, code)
+
+
+def _message_and_code(
+    kind: str, context: dict[str, Any], param: str, value: Any
+) -> tuple[str, str]:
+    if kind == "extra_forbidden":
+        return f"Unknown parameter: '{param}'.", "unknown_parameter"
+    if kind == "missing":
+        return f"Missing required parameter: '{param}'.", "missing_required_parameter"
     if kind in ("literal_error", "union_tag_invalid"):
         expected = context.get("expected") or context.get("expected_tags")
         got = context.get("tag", value)
-        return Explanation(
-            f"Invalid value: {got!r} for '{param}'. Supported values are: {expected}.",
-            param,
-            "invalid_value",
-        )
+        message = f"Invalid value: {got!r} for '{param}'. Supported values are: {expected}."
+        return message, "invalid_value"
     if kind in WANT:
-        return Explanation(
-            f"Invalid type for '{param}': expected {WANT[kind]}, "
-            f"but got {HAVE.get(type(value), 'something else')} instead.",
-            param,
-            "invalid_type",
-        )
-    return Explanation(*_limit(kind, context, param, value))
-
-
-def _limit(kind: str, context: dict, param: str, value: Any) -> tuple[str, str, str]:
+        have = HAVE.get(type(value), "something else")
+        message = f"Invalid type for '{param}': expected {WANT[kind]}, but got {have} instead."
+        return message, "invalid_type"
     if kind == "string_too_long":
-        limit = context["max_length"]
-        return (
-            f"Invalid '{param}': string too long. Expected at most {limit} characters, "
-            f"but got {len(value)}.",
-            param,
-            "string_above_max_length",
-        )
+        limit = f"at most {context['max_length']} characters, but got {len(value)}"
+        message = f"Invalid '{param}': string too long. Expected {limit}."
+        return message, "string_above_max_length"
     if kind == "too_long":
-        limit = context["max_length"]
-        what = "properties" if context.get("field_type") == "Dictionary" else "items"
-        code = "object_above_max_properties" if what == "properties" else "array_above_max_length"
-        return (
-            f"Invalid '{param}': too many {what}. Expected at most {limit}, but got {len(value)}.",
-            param,
-            code,
-        )
-    if kind in ("greater_than_equal", "less_than_equal"):
-        sign, limit = ("<=", context.get("le")) if "le" in context else (">=", context.get("ge"))
-        direction = "above_max" if sign == "<=" else "below_min"
-        return (
-            f"Invalid '{param}': expected a value {sign} {limit:g}, but got {value}.",
-            param,
-            f"value_{direction}",
-        )
+        what, code = "items", "array_above_max_length"
+        if context.get("field_type") == "Dictionary":
+            what, code = "properties", "object_above_max_properties"
+        limit = f"at most {context['max_length']}, but got {len(value)}"
+        return f"Invalid '{param}': too many {what}. Expected {limit}.", code
+    if kind == "less_than_equal":
+        message = f"Invalid '{param}': expected a value <= {context['le']:g}, but got {value}."
+        return message, "value_above_max"
+    if kind == "greater_than_equal":
+        message = f"Invalid '{param}': expected a value >= {context['ge']:g}, but got {value}."
+        return message, "value_below_min"
     reason = str(context.get("error") or kind.replace("_", " "))
-    return f"Invalid '{param}': {reason}.", param, "invalid_value"
+    return f"Invalid '{param}': {reason}.", "invalid_value"
 
 
-def _path(error: dict[str, Any], body: Any) -> list[str | int]:
-    """Return where in the request the error is, without the names of the union's branches."""
+def _path(error: ErrorDetails, body: Any) -> list[str | int]:
+    """Return the error's path in the request, without the names of union branches.
+
+    For example, ``("body", "tools", 0, "function", "type")`` becomes ``["tools", 0, "type"]``, if
+    ``function`` is the name of a branch and not a key of the tool.
+    """
     place, *rest = error["loc"]
     if place != "body":  # a query parameter
         return list(rest)
-    path, here = [], body
+    path: list[str | int] = []
+    here = body
     for index, step in enumerate(rest):
         last = index == len(rest) - 1
-        if (isinstance(here, dict) and step in here) or (
-            isinstance(here, list) and isinstance(step, int) and step < len(here)
-        ):
+        is_key = isinstance(here, dict) and step in here
+        is_index = isinstance(here, list) and isinstance(step, int) and step < len(here)
+        if is_key or is_index:
             here = here[step]
         elif not (last and error["type"] == "missing"):
             continue
@@ -123,7 +110,7 @@ def _path(error: dict[str, Any], body: Any) -> list[str | int]:
 
 
 def dotted(path: list[str | int]) -> str:
-    """Return a place in a body as OpenAI writes it, for example ``tools[0].function.name``."""
+    """Return a path in OpenAI's notation, for example ``tools[0].function.name``."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}"

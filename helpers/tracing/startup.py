@@ -16,7 +16,7 @@ from threading import Thread
 from typing import NamedTuple
 
 from assistants_server.collector import AgentOps, Collector
-from assistants_server.places import default_database
+from assistants_server.default_paths import default_database
 from helpers.tracing import runs, switches
 
 SECONDS_FOR_TOKEN = 2.0

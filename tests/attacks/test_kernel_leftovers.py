@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from assistants_server.code_interpreter import bwrap
-from assistants_server.code_interpreter.leftovers import Places
+from assistants_server.code_interpreter.server_folders import ServerFolders
 from assistants_server.store import Store
 from tests.conftest import ROOT
 from tests.running import Running
@@ -81,7 +81,7 @@ def test_a_server_that_is_killed_while_a_kernel_starts_leaves_no_process(
 ):
     with victim(tmp_path / "a.db", how, "1") as server:
         owner = server.stdout.readline().strip()
-        scratch = f"{Places(tmp_path / 'a.db', owner).kernels}/"
+        scratch = f"{ServerFolders(tmp_path / 'a.db', owner).kernels}/"
         assert wait_until(lambda: naming(scratch))
         time.sleep(milliseconds / 1000)
         server.kill()
@@ -93,7 +93,7 @@ def test_a_server_that_is_killed_while_a_kernel_starts_leaves_no_process(
 def test_a_server_that_is_killed_while_code_runs_leaves_no_process(tmp_path, how):
     with victim(tmp_path / "a.db", how, "print(1)", "while True: pass") as server:
         owner, _ = server.stdout.readline().strip(), server.stdout.readline()
-        scratch = f"{Places(tmp_path / 'a.db', owner).kernels}/"
+        scratch = f"{ServerFolders(tmp_path / 'a.db', owner).kernels}/"
         server.kill()
     assert wait_until(lambda: not naming(scratch))
     with Running(tmp_path) as living:
@@ -104,7 +104,7 @@ def swept(living: Running, owner: str) -> list[Path]:
     """Let a living server sweep twice, and return what is left of another."""
     for _ in range(2):
         living.wait_for(living.interpreter.sweep({living.store.owner}))
-    places = Places(living.store.path, owner)
+    places = ServerFolders(living.store.path, owner)
     return [path for path in (places.threads, places.kernels) if path.exists()]
 
 
@@ -153,7 +153,7 @@ def test_a_kernel_whose_thread_another_server_has_deleted_is_ended(tmp_path):
 def test_a_server_that_ends_leaves_nothing(tmp_path):
     with Running(tmp_path) as sandbox:
         sandbox.run("open('x.txt', 'w').write('x')")
-        places = Places(sandbox.store.path, sandbox.store.owner)
+        places = ServerFolders(sandbox.store.path, sandbox.store.owner)
         assert places.kernels.exists()
     assert not places.kernels.exists()
     assert not (tmp_path / "a.db.threads").exists()
@@ -163,7 +163,7 @@ def test_the_path_of_a_socket_is_short_enough_on_every_system(tmp_path, monkeypa
     monkeypatch.setattr("tempfile.gettempdir", lambda: "/var/folders/xx/" + "y" * 30 + "/T")
     store = Store(tmp_path / "a.db")
     store.close()
-    kernels = Places(store.path, store.owner).kernels
+    kernels = ServerFolders(store.path, store.owner).kernels
     assert len(f"{kernels}/9999/s-5") < 104  # macOS
 
 
@@ -173,4 +173,4 @@ def test_folders_that_were_given_to_the_code_are_found_too(tmp_path, monkeypatch
     database = tmp_path / "a.db"
     (tmp_path / "a.db.threads" / "thread_1").mkdir(parents=True)
     monkeypatch.setattr(os, "getuid", lambda: 12345)
-    assert Places(database, "server_1").others() == {"thread_1"}
+    assert ServerFolders(database, "server_1").others() == {"thread_1"}

@@ -93,7 +93,8 @@ while True: time.sleep(0.1)
 """
     logs, after = sandbox.logs(code), sandbox.logs("print('kept' in globals())")
     assert logs == (
-        "It said that it was done, but ran on, and was stopped. Variables are gone; files are kept."
+        "The code reported its end but kept running, so it was stopped. "
+        "Variables are gone; files are kept."
     )
     assert after == "False"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
-from assistants_server import private
+from assistants_server import private_files
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.collector.storage import Storage
 from assistants_server.file_search.index import Index
@@ -127,7 +127,7 @@ def test_a_folder_of_the_users_stays_as_it_was(tmp_path: Path):
 def test_the_default_folder_is_closed(tmp_path: Path, monkeypatch):
     folder = tmp_path / ".assistants"
     folder.mkdir()
-    monkeypatch.setattr(private, "DEFAULT_FOLDER", folder)
+    monkeypatch.setattr(private_files, "DEFAULT_FOLDER", folder)
     Store(folder / "assistants.db").close()
     assert open_to_others(folder) == []
 
@@ -157,6 +157,6 @@ def test_a_file_of_another_user_stays_as_it_was(tmp_path: Path):
 
 
 def test_a_folder_above_one_of_ours_is_private_too(tmp_path: Path):
-    private.make_folder(tmp_path / "a" / "b" / "c")
-    private.make_folder(tmp_path / "a" / "b" / "c")
+    private_files.make_folder(tmp_path / "a" / "b" / "c")
+    private_files.make_folder(tmp_path / "a" / "b" / "c")
     assert [mode(tmp_path / name) for name in ("a", "a/b", "a/b/c")] == [0o700] * 3

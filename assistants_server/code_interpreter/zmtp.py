@@ -1,14 +1,14 @@
-"""A ZeroMQ connection to a kernel, read with asyncio.
+"""A ZeroMQ connection to a kernel, implemented with asyncio streams.
 
-A socket of libzmq takes in whatever its peer sends, as many parts as it likes, before anybody can
-count them. Here each length is looked at before its bytes are read. The protocol is ZMTP 3.0
+libzmq would read messages of any size and any number of parts into memory before they could be
+rejected. Here the length of each part is checked before the part is read. The protocol is ZMTP 3.0
 (https://rfc.zeromq.org/spec/23).
 """
 
 import asyncio
 import struct
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from assistants_server.code_interpreter import sandbox_limits
 
@@ -21,14 +21,14 @@ GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + byt
 
 @dataclass(frozen=True)
 class TooLarge:
-    """Stands for a message that was larger than the limit, and was not kept."""
+    """Replaces a message that was larger than the limit and has been dropped."""
 
 
-class Wire:
-    """One connection. `connect` makes it.
+class ZmtpConnection:
+    """One connection to a kernel. Create it with `connect`.
 
     Attributes:
-        received: how many bytes have come so far.
+        received: the number of bytes received so far.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,32 +36,29 @@ class Wire:
         self.received = 0
 
     @classmethod
-    async def connect(cls, transport: str, ip: str, port: int, kind: Literal["SUB", "DEALER"]):
-        """Return a connection to a kernel's socket, ready for messages.
+    async def connect(
+        cls, transport: str, ip: str, port: int, kind: Literal["SUB", "DEALER"]
+    ) -> Self:
+        """Connect to a kernel's socket and do the handshake.
+
+        Args:
+            transport: "ipc" or "tcp". For "ipc", `ip` and `port` name a Unix socket: "ip-port".
+            kind: the type of ZeroMQ socket to act as.
 
         Raises:
-            OSError: nobody listens there.
-            EOFError: the peer does not speak the protocol.
+            OSError: no kernel listens there.
+            EOFError: the peer does not speak ZMTP 3.
         """
         if transport == "ipc":
-            wire = cls(*await asyncio.open_unix_connection(f"{ip}-{port}"))
+            connection = cls(*await asyncio.open_unix_connection(f"{ip}-{port}"))
         else:
-            wire = cls(*await asyncio.open_connection(ip, port))
+            connection = cls(*await asyncio.open_connection(ip, port))
         try:
-            ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind.encode()
-            wire._writer.write(GREETING + _frame(ready, COMMAND))
-            await wire._exactly(len(GREETING))
-            flags, length = await wire._head()
-            if not flags & COMMAND or length > CHUNK:
-                raise EOFError("the kernel does not speak ZMTP 3")
-            await wire._exactly(length)
-            if kind == "SUB":
-                wire._writer.write(_frame(b"\x01"))  # to everything
-            await wire._writer.drain()
+            await connection._shake_hands(kind)
         except BaseException:
-            wire.close()
+            connection.close()
             raise
-        return wire
+        return connection
 
     async def send(self, parts: list[bytes]) -> None:
         """Send a message.
@@ -75,14 +72,15 @@ class Wire:
         await self._writer.drain()
 
     async def receive(self) -> list[bytes] | TooLarge:
-        """Return the parts of the next message. Not to be cancelled in the middle.
+        """Return the parts of the next message. Once this was cancelled, the connection is unusable.
 
         Raises:
-            OSError, EOFError: the connection has ended, or what came is no message.
+            OSError, EOFError: the connection has ended, or the peer violates the protocol.
         """
-        parts, size, dropped, more = [], 0, 0, True
+        parts: list[bytes] = []
+        size, dropped, more = 0, 0, True
         while more:
-            flags, length = await self._head()
+            flags, length = await self._frame_header()
             size += length
             more = bool(flags & MORE)
             if dropped or size > sandbox_limits.MESSAGE_BYTES or len(parts) == MOST_PARTS:
@@ -100,7 +98,20 @@ class Wire:
     def close(self) -> None:
         self._writer.close()
 
-    async def _head(self) -> tuple[int, int]:
+    async def _shake_hands(self, kind: str) -> None:
+        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind.encode()
+        self._writer.write(GREETING + _frame(ready, COMMAND))
+        await self._exactly(len(GREETING))
+        flags, length = await self._frame_header()
+        if not flags & COMMAND or length > CHUNK:
+            raise EOFError("the kernel does not speak ZMTP 3")
+        await self._exactly(length)
+        if kind == "SUB":
+            self._writer.write(_frame(b"\x01"))  # subscribe to all topics
+        await self._writer.drain()
+
+    async def _frame_header(self) -> tuple[int, int]:
+        """Return the flags and the length of the next frame."""
         flags, length = await self._exactly(2)
         if flags & LONG:
             rest = await self._exactly(7)
@@ -113,7 +124,10 @@ class Wire:
         return data
 
     async def _drop(self, length: int) -> int:
-        """Read `length` bytes and keep none; return how much that counts: no part counts nothing."""
+        """Read and discard `length` bytes; return how many to count. Short parts count as a chunk.
+
+        So a message of endlessly many empty parts reaches `MOST_DROPPED` too.
+        """
         left = min(length, MOST_DROPPED + 1)
         while left:
             chunk = await self._reader.read(min(left, CHUNK))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from assistants_server.plain import without_escapes
+from assistants_server.terminal_escapes import without_escapes
 
 TITLE, CLIPBOARD = "\x1b]0;owned\x07", "\x1b]52;c;cm0gLXJm\x1b\\"
 

@@ -1,4 +1,4 @@
-"""Where the data lies, and the file with the settings."""
+"""Where data and settings are unless the user names another place."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ DEFAULT_FOLDER = (
 
 
 def default_database() -> Path:
-    """Return where the database lies: `ASSISTANTS_DB`, or a file in `DEFAULT_FOLDER`."""
+    """Return the path in the environment variable ASSISTANTS_DB, or one in `DEFAULT_FOLDER`."""
     return Path(os.environ.get("ASSISTANTS_DB") or DEFAULT_FOLDER / "assistants.db")
 
 

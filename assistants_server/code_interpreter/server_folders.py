@@ -1,8 +1,8 @@
-"""Folders of servers that are gone, and the processes that still use them.
+"""Creates the folders of one server's kernels, and removes those of servers that have ended.
 
-Each server has two: one beside the database for the folders of its threads, and one among the
-system's temporary files for what its kernels need, since the path of a Unix socket must be short.
-Both are named after the server.
+Each server has two folders, both named after it. One lies beside the database and holds the working
+folders of its threads. The other lies in the system's temporary folder and holds what the kernels
+need, because the path of a Unix socket must be short.
 """
 
 import contextlib
@@ -12,64 +12,65 @@ import stat
 import tempfile
 from pathlib import Path
 
-from assistants_server import private
+from assistants_server import private_files
 from assistants_server.code_interpreter import processes, sandbox, tree
 
 
-class Places:
-    """Where one server keeps the folders of its threads and kernels.
+class ServerFolders:
+    """The two folders of one server, and those that other servers have left behind.
 
     Args:
         database: the SQLite file.
-        owner: the server's name among those that have the file open.
+        owner: the name of the server, to tell it from others that have the file open.
     """
 
     def __init__(self, database: Path, owner: str) -> None:
         self._owner = owner
         self._all_threads = database.with_name(f"{database.name}.threads")
-        private.tighten_folder(self._all_threads)
+        private_files.tighten_folder(self._all_threads)
         self._temporary = Path(tempfile.gettempdir())
         self._prefix = f"kernels-{hashlib.sha256(os.fsencode(database)).hexdigest()[:8]}-"
         self.threads = self._all_threads / owner
         self.kernels = self._kernels_of(owner)
 
     def make(self) -> None:
-        """Make both folders, for this user alone."""
+        """Create both folders, accessible to this user only."""
         for folder in (self._all_threads, self.threads, self.kernels):
-            private.make_folder(folder)
+            private_files.make_folder(folder)
 
     def others(self) -> set[str]:
         """Return the names of the other servers that have a folder."""
-        names = set(_names(self._all_threads, "", whoever=True))
+        names = set(_names(self._all_threads, "", any_user=True))
         names.update(f"server_{name}" for name in _names(self._temporary, self._prefix))
         return names - {self._owner}
 
     def remove(self, owner: str) -> None:
-        """End what is left of a server's kernels, and remove its folders."""
+        """End the remaining processes of a server's kernels, and remove its folders."""
         kernels = self._kernels_of(owner)
-        if not sandbox.has_bwrap():  # which ends them by itself
+        if not sandbox.has_bwrap():  # bwrap ends the processes itself
             processes.end_marked(kernels)
         tree.remove(kernels)
         tree.remove(self._all_threads / owner)
         with contextlib.suppress(OSError):  # it is not empty
             self._all_threads.rmdir()
 
-    def remove_own(self) -> None:
-        self.remove(self._owner)
-
     def _kernels_of(self, owner: str) -> Path:
         return self._temporary / (self._prefix + owner.removeprefix("server_"))
 
 
-def _names(folder: Path, prefix: str, whoever: bool = False) -> list[str]:
-    """Return the folders of this user there, or `whoever` has them, by the names behind the prefix."""
+def _names(folder: Path, prefix: str, any_user: bool = False) -> list[str]:
+    """Return the names, without `prefix`, of the folders within `folder` that this user owns.
+
+    Args:
+        any_user: include the folders of other users.
+    """
     names = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(prefix):
                 with contextlib.suppress(OSError):
                     status = entry.stat(follow_symlinks=False)
-                    mine = whoever or os.name != "posix" or status.st_uid == os.getuid()
+                    mine = any_user or os.name != "posix" or status.st_uid == os.getuid()
                     if mine and stat.S_ISDIR(status.st_mode):
                         names.append(entry.name.removeprefix(prefix))
     return names
