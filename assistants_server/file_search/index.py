@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from openai.types.vector_stores import VectorStoreFile
 from openai.types.vector_stores.vector_store_file import LastError
 
-from assistants_server.file_search import finding, rows
-from assistants_server.file_search.finding import Hit
+from assistants_server.file_search import passage_search, rows
+from assistants_server.file_search.passage_search import Hit
 from assistants_server.file_search.schema import open_index
 
 PASSAGES_FORGOTTEN_AT_A_TIME = 200
@@ -233,7 +233,7 @@ class Index:
         threshold: float = 0.0,
     ) -> list[Hit]:
         """Return the passages that fit a question best, best first."""
-        return finding.find(self._connection, stores, question, most, filter, threshold)
+        return passage_search.find(self._connection, stores, question, most, filter, threshold)
 
     def _transaction(self) -> sqlite3.Connection:
         self._connection.execute("BEGIN IMMEDIATE")

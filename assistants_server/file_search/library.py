@@ -13,11 +13,11 @@ from openai.types.vector_stores.vector_store_file_batch import FileCounts
 
 from assistants_server import contents
 from assistants_server.clock import now
-from assistants_server.file_search.finding import Hit
 from assistants_server.file_search.index import Index
+from assistants_server.file_search.index_thread import IndexThread
+from assistants_server.file_search.passage_search import Hit
 from assistants_server.file_search.reader import Reader
 from assistants_server.file_search.rows import AUTO
-from assistants_server.file_search.threads import IndexThread
 from assistants_server.store import NotFound, Store, StoreError, new_id
 
 log = logging.getLogger(__name__)

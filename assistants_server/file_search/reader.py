@@ -11,10 +11,10 @@ from functools import partial
 from openai.types.vector_stores.vector_store_file import LastError
 
 from assistants_server.ending import log_failure
-from assistants_server.file_search.child import Child, Unreadable
+from assistants_server.file_search.extractor_process import ExtractorProcess, Unreadable
+from assistants_server.file_search.file_text import pieces
 from assistants_server.file_search.index import Index, Unread
-from assistants_server.file_search.text import pieces
-from assistants_server.file_search.threads import IndexThread
+from assistants_server.file_search.index_thread import IndexThread
 from assistants_server.store import Store
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ class Reader:
 
     async def _pieces(self, unread: Unread) -> AsyncIterator[list[str]]:
         """Yield the passages of a file, some at a time; stop reading if nobody wants it any more."""
-        child, path = Child(), self._store.content(unread.file.id)
+        child, path = ExtractorProcess(), self._store.content(unread.file.id)
         waiting = pieces(path, unread.name, unread.file.chunking_strategy.static, child)
         loop = asyncio.get_running_loop()
         while True:

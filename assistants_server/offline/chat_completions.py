@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assistants_server import tokens
 from assistants_server.clock import now
-from assistants_server.offline.ask import ask
-from assistants_server.offline.items import MessageItem, conversation, refuse
+from assistants_server.offline.input_items import MessageItem, conversation, refuse
+from assistants_server.offline.tutors import ask
 from assistants_server.store import new_id
 from assistants_server.tutor import Reply
 from assistants_server.web.fields import Metadata, Temperature, TopP

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from openai.types import responses as wire
 from pydantic import BaseModel
 
-from assistants_server.offline.response import Answer
+from assistants_server.offline.response_builder import Answer
 
 
 async def stream(answer: Answer) -> AsyncIterator[str]:

@@ -8,10 +8,16 @@ from openai.types import responses as wire
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 from pydantic import BaseModel, ConfigDict, Field
 
-from assistants_server.offline.ask import ask
 from assistants_server.offline.events import stream
-from assistants_server.offline.items import Item, MessageItem, check_calls, conversation, refuse
-from assistants_server.offline.response import Answer
+from assistants_server.offline.input_items import (
+    Item,
+    MessageItem,
+    check_calls,
+    conversation,
+    refuse,
+)
+from assistants_server.offline.response_builder import Answer
+from assistants_server.offline.tutors import ask
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import (
     Body,

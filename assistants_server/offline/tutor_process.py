@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from assistants_server.tutor import process_limits, wire, worker
+from assistants_server.tutor import pipe, process_limits, worker
 
 PACKAGES = ("assistants_server", "sympy", "mpmath")
 # What Python needs to start on some systems. Nothing else of the server's environment goes along.
@@ -61,12 +61,12 @@ class TutorProcess:
             except OSError:
                 raise NotStarted from None
         with _Deadline(process_limits.SECONDS_TO_START, self):
-            ready = wire.receive_answer(self._process.stdout)
+            ready = pipe.receive_answer(self._process.stdout)
         if ready is None:
             self.end()
             raise NotStarted
 
-    def ask(self, question: wire.Question, seconds: float) -> wire.Answer:
+    def ask(self, question: pipe.Question, seconds: float) -> pipe.Answer:
         """Return the answer to a question.
 
         Raises:
@@ -78,8 +78,8 @@ class TutorProcess:
         self.start()
         process, answer = self._process, None
         with _Deadline(seconds, self) as deadline, suppress(OSError):  # it ended while we wrote
-            wire.send_question(process.stdin, question)
-            answer = wire.receive_answer(process.stdout)
+            pipe.send_question(process.stdin, question)
+            answer = pipe.receive_answer(process.stdout)
         if answer is None:
             self.end()
             raise TooSlow if deadline.passed or _out_of_cpu(process) else Ended

@@ -7,7 +7,7 @@ from sympy import Expr
 
 from assistants_server.tutor.expressions import Formula, formulas, whole
 from assistants_server.tutor.lesson import Lesson, Step
-from assistants_server.tutor.writing import show
+from assistants_server.tutor.notation import show
 
 MAX_TO_FACTOR = 10**30
 WORK = (

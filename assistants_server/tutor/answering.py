@@ -16,12 +16,13 @@ from assistants_server.tutor import (
     equations,
     follow_ups,
     grading,
-    manners,
     quiz,
+    small_talk,
     topics,
 )
 from assistants_server.tutor.budget import OVERTAXED, OutOfCalls, within_budget
 from assistants_server.tutor.conversation import Conversation, ToolCall
+from assistants_server.tutor.json_answers import as_json
 from assistants_server.tutor.lesson import Lesson
 from assistants_server.tutor.phrasing import decline, phrase
 from assistants_server.tutor.process_limits import CALLS
@@ -33,7 +34,6 @@ from assistants_server.tutor.refusals import (
     TOO_LONG,
 )
 from assistants_server.tutor.reply import Reply
-from assistants_server.tutor.structured import as_json
 
 SKILLS: tuple[Callable[[str], Lesson | None], ...] = (
     calculus.answer,
@@ -41,9 +41,9 @@ SKILLS: tuple[Callable[[str], Lesson | None], ...] = (
     counting.answer,
     equations.answer,
     arithmetic.answer,
-    manners.thanks,
+    small_talk.thanks,
     topics.answer,
-    manners.answer,
+    small_talk.answer,
 )
 
 TOOL_SKILLS = (quiz, coding)

@@ -6,7 +6,7 @@ import sympy
 
 from assistants_server.tutor.expressions import Formula, formulas, prose
 from assistants_server.tutor.lesson import Lesson, Step
-from assistants_server.tutor.writing import decimal, show
+from assistants_server.tutor.notation import decimal, show
 
 ASKED = re.compile(
     r"\b(?:what(?:'s|’s| is| are| do)|calculate|compute|evaluate|how much|work out|solve|find)\b"

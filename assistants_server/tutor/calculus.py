@@ -8,8 +8,8 @@ from sympy import Expr, Symbol
 from assistants_server.tutor.budget import TooHard
 from assistants_server.tutor.expressions import Formula, formulas, symbol_after
 from assistants_server.tutor.lesson import Lesson, Step
+from assistants_server.tutor.notation import decimal, show
 from assistants_server.tutor.size import MAX_DIGITS
-from assistants_server.tutor.writing import decimal, show
 
 DERIVATIVE = re.compile(r"\b(?:derivative|differentiate|derive)\b|\bd\s*/\s*d[a-z]\b", re.I)
 INTEGRAL = re.compile(r"\b(?:integral|integrate|antiderivative)\b|∫", re.I)

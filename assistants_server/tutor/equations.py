@@ -6,9 +6,9 @@ from sympy import Eq, Expr, Symbol
 from assistants_server.tutor.expressions import Formula, formulas, symbol_after
 from assistants_server.tutor.lesson import Lesson, Step
 from assistants_server.tutor.linear import is_linear, linear_steps
+from assistants_server.tutor.notation import decimal, listing, show, show_value
 from assistants_server.tutor.polynomial import polynomial_steps, roots
 from assistants_server.tutor.size import checked_all
-from assistants_server.tutor.writing import decimal, listing, show, show_value
 
 STARTING_POINTS = (0.5, 1, -1, 2, -2, 5, -5, 10, -10)
 MAX_UNKNOWNS = 6

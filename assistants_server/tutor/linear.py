@@ -3,7 +3,7 @@
 from sympy import Expr, Poly, Symbol, expand
 
 from assistants_server.tutor.lesson import Step
-from assistants_server.tutor.writing import show
+from assistants_server.tutor.notation import show
 
 
 def is_linear(left: Expr, right: Expr, x: Symbol) -> bool:

@@ -2,9 +2,9 @@
 
 from assistants_server.tutor.budget import OVERTAXED
 from assistants_server.tutor.conversation import Conversation
+from assistants_server.tutor.json_answers import as_json, asks_for_json
 from assistants_server.tutor.lesson import Lesson
 from assistants_server.tutor.reply import Reply
-from assistants_server.tutor.structured import as_json, asks_for_json
 
 
 def phrase(conversation: Conversation, lesson: Lesson, text: str) -> Reply:

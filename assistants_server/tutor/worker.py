@@ -18,18 +18,18 @@ def main() -> None:
     limit_memory()
     questions, answers = sys.stdin.buffer, _private_stdout()
 
-    from assistants_server.tutor import preload, wire  # noqa: F401
+    from assistants_server.tutor import pipe, preload  # noqa: F401
     from assistants_server.tutor.answering import answer
     from assistants_server.tutor.budget import OutOfCalls
 
-    waiting: queue.SimpleQueue[wire.Question] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[pipe.Question] = queue.SimpleQueue()
 
     def read() -> None:
-        while question := wire.receive_question(questions):
+        while question := pipe.receive_question(questions):
             waiting.put(question)
         os._exit(0)
 
-    wire.send_answer(answers, wire.Answer(None))  # it is ready
+    pipe.send_answer(answers, pipe.Answer(None))  # it is ready
     threading.Thread(target=read, daemon=True).start()
     while True:
         question = waiting.get()
@@ -38,7 +38,7 @@ def main() -> None:
             reply = answer(question.conversation, question.most_calls)
         except OutOfCalls:
             reply = None
-        wire.send_answer(answers, wire.Answer(reply))
+        pipe.send_answer(answers, pipe.Answer(reply))
 
 
 def _private_stdout() -> BinaryIO:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from assistants_server.offline.lane import Busy, Closed, Lane
+from assistants_server.offline.question_queue import Busy, Closed, QuestionQueue
 from assistants_server.offline.tutor_process import NotStarted
 from assistants_server.tutor import Conversation, Reply, process_limits
 from assistants_server.tutor.phrasing import decline
@@ -19,14 +19,14 @@ class Tutors:
     """
 
     def __init__(self) -> None:
-        self.quick = Lane(
+        self.quick = QuestionQueue(
             "tutor",
             process_limits.QUICK_CALLS,
             process_limits.QUICK_SECONDS,
             process_limits.QUICK_WAITING,
             ahead=True,
         )
-        self.patient = Lane(
+        self.patient = QuestionQueue(
             "patient tutor",
             process_limits.CALLS,
             process_limits.SECONDS,

@@ -25,7 +25,7 @@ class Unreadable(Exception):
         self.code = code
 
 
-class Child:
+class ExtractorProcess:
     """One reading in a process of its own. `stop` may be called from any thread."""
 
     def __init__(self) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from openai.types import StaticFileChunkingStrategy
 
-from assistants_server.file_search import passages
-from assistants_server.file_search.child import MOST_BYTES, Child, Unreadable
+from assistants_server.file_search import chunking
+from assistants_server.file_search.extractor_process import MOST_BYTES, ExtractorProcess, Unreadable
 
 PASSAGES_AT_A_TIME = 50
 EXTRACTED = {".pdf": "pdf", ".docx": "docx", ".html": "html", ".htm": "html"}
@@ -18,7 +18,7 @@ FOREIGN |= {".doc", ".xls", ".xlsx", ".ppt", ".pptx", ".exe", ".bin", ".parquet"
 
 
 def pieces(
-    path: Path, name: str, strategy: StaticFileChunkingStrategy, child: Child
+    path: Path, name: str, strategy: StaticFileChunkingStrategy, child: ExtractorProcess
 ) -> Iterator[list[str]]:
     """Yield the passages of a file, some at a time. The first takes as long as reading the file.
 
@@ -26,12 +26,12 @@ def pieces(
         Unreadable: as `read`.
     """
     text = read(path, name, child)
-    cut = passages.cut(text, strategy.max_chunk_size_tokens, strategy.chunk_overlap_tokens)
+    cut = chunking.cut(text, strategy.max_chunk_size_tokens, strategy.chunk_overlap_tokens)
     while some := list(islice(cut, PASSAGES_AT_A_TIME)):
         yield some
 
 
-def read(path: Path, name: str, child: Child) -> str:
+def read(path: Path, name: str, child: ExtractorProcess) -> str:
     """Return the text of a file.
 
     Args:

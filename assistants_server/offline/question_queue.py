@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from assistants_server.offline.tutor_process import Ended, NotStarted, TooSlow, TutorProcess
-from assistants_server.tutor import Conversation, Reply, wire
+from assistants_server.tutor import Conversation, Reply, pipe
 from assistants_server.tutor.phrasing import decline
 from assistants_server.tutor.refusals import TOO_HARD
 
@@ -20,7 +20,7 @@ class Closed(Exception):
     """The lane has been closed, perhaps while a question waited."""
 
 
-class Lane:
+class QuestionQueue:
     """Asks one tutor, one question after the other, in a thread of its own.
 
     Args:
@@ -82,7 +82,7 @@ class Lane:
         self.tutor.end()
 
     def _answer(self, conversation: Conversation) -> Reply | None:
-        question = wire.Question(conversation, self._most_calls)
+        question = pipe.Question(conversation, self._most_calls)
         for _ in ("first", "again"):
             if self._closed:
                 raise Closed
