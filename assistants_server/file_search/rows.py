@@ -3,6 +3,7 @@
 import json
 import logging
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from openai.types.vector_stores import VectorStoreFile
@@ -19,7 +20,7 @@ def dump(file: VectorStoreFile) -> str:
     return file.model_dump_json(by_alias=True)
 
 
-def load(row: tuple[str, str, str, str]) -> VectorStoreFile:
+def load(row: Sequence[str]) -> VectorStoreFile:
     """Return the file of a row, given as `COLUMNS`.
 
     What is wrong with it is left out and logged, for example an attribute that is null because it
