@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import sympy
 
-from assistants_server.tutor import Conversation, Message
+from assistants_server.tutor import Conversation, Message, Tool
 from assistants_server.tutor.answering import answer
 from assistants_server.tutor.topics import topics
 
@@ -48,7 +48,6 @@ def say(*questions: str, instructions: str = BRIEF, **settings: object) -> str:
         ("x^3 - 6x^2 + 11x - 6 = 0", "x = 1, x = 2 or x = 3"),
         ("x^5 - x + 1 = 0", "x = -1.167304 (rounded)"),
         ("e^x = 5", "x = ln(5) ≈ 1.609438"),
-        ("cos(x) = x", "x ≈ 0.739085"),
         ("2x + y = 5 and x - y = 1", "x = 2 and y = 1"),
         ("x + y = 10, x * y = 21", "x = 3 and y = 7; or x = 7 and y = 3"),
         ("x + y = 1 and x + y = 2", "no solution"),
@@ -184,7 +183,7 @@ def test_no_text_makes_it_fail():
         assert say("".join(letters.choices(alphabet, k=letters.randint(0, 40))))
 
 
-TOOLS = ({"name": "code_interpreter"}, {"name": "display_quiz"})
+TOOLS = (Tool("code_interpreter"), Tool("display_quiz"))
 
 
 def test_no_text_makes_it_fail_with_tools_either():

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Literal
 
 from assistants_server.file_search.extract import REFUSED
 
@@ -20,7 +21,9 @@ ENVIRONMENT = {
 class Unreadable(Exception):
     """A file that cannot be read. `code` is one that a vector store file's last_error knows."""
 
-    def __init__(self, message: str, code: str = "invalid_file") -> None:
+    def __init__(
+        self, message: str, code: Literal["invalid_file", "unsupported_file"] = "invalid_file"
+    ) -> None:
         super().__init__(message)
         self.code = code
 
@@ -30,7 +33,7 @@ class ExtractorProcess:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._reason = ""
 
     def read(self, kind: str, path: Path) -> str:
@@ -56,6 +59,8 @@ class ExtractorProcess:
         clock.start()
         try:
             with self._process as process:
+                assert process.stdout is not None
+                assert process.stderr is not None
                 content = process.stdout.read(MOST_BYTES + 1)
                 if len(content) > MOST_BYTES:
                     self.stop("There is too much text in it.")

@@ -18,26 +18,26 @@ FOREIGN |= {".doc", ".xls", ".xlsx", ".ppt", ".pptx", ".exe", ".bin", ".parquet"
 
 
 def pieces(
-    path: Path, name: str, strategy: StaticFileChunkingStrategy, child: ExtractorProcess
+    path: Path, name: str, strategy: StaticFileChunkingStrategy, extractor: ExtractorProcess
 ) -> Iterator[list[str]]:
     """Yield the passages of a file, some at a time. The first takes as long as reading the file.
 
     Raises:
         Unreadable: as `read`.
     """
-    text = read(path, name, child)
+    text = read(path, name, extractor)
     cut = chunking.cut(text, strategy.max_chunk_size_tokens, strategy.chunk_overlap_tokens)
     while some := list(islice(cut, PASSAGES_AT_A_TIME)):
         yield some
 
 
-def read(path: Path, name: str, child: ExtractorProcess) -> str:
+def read(path: Path, name: str, extractor: ExtractorProcess) -> str:
     """Return the text of a file.
 
     Args:
         path: where its content lies.
         name: what it is called; the suffix says how to read it.
-        child: the process for what is not plain text.
+        extractor: the process for what is not plain text.
 
     Raises:
         Unreadable: it is empty, too large, broken, or of a kind that is not read here.
@@ -52,7 +52,7 @@ def read(path: Path, name: str, child: ExtractorProcess) -> str:
         raise Unreadable(f"Files of the kind {suffix} are not read here.", "unsupported_file")
     if size > MOST_BYTES and kind in (None, "html"):
         raise Unreadable(f"The file has {size:,} bytes of text; {MOST_BYTES:,} is the most.")
-    text = child.read(kind, path) if kind else _decoded(path)
+    text = extractor.read(kind, path) if kind else _decoded(path)
     if not text.strip():
         raise Unreadable("There is no text in the file.")
     return text

@@ -15,6 +15,7 @@ from assistants_server.file_search.extractor_process import ExtractorProcess, Un
 from assistants_server.file_search.file_text import pieces
 from assistants_server.file_search.index import Index, Unread
 from assistants_server.file_search.index_thread import IndexThread
+from assistants_server.file_search.rows import AUTO
 from assistants_server.store import Store
 
 log = logging.getLogger(__name__)
@@ -173,8 +174,10 @@ class Reader:
 
     async def _pieces(self, unread: Unread) -> AsyncIterator[list[str]]:
         """Yield the passages of a file, some at a time; stop reading if nobody wants it any more."""
-        child, path = ExtractorProcess(), self._store.content(unread.file.id)
-        waiting = pieces(path, unread.name, unread.file.chunking_strategy.static, child)
+        extractor, path = ExtractorProcess(), self._store.content(unread.file.id)
+        chosen = unread.file.chunking_strategy
+        strategy = chosen.static if chosen and chosen.type == "static" else AUTO.static
+        waiting = pieces(path, unread.name, strategy, extractor)
         loop = asyncio.get_running_loop()
         while True:
             taking = loop.run_in_executor(self._threads, next, waiting, None)
@@ -183,9 +186,9 @@ class Reader:
                     if not await self._looking.do(
                         lambda index: index.is_wanted(unread.seq, self._owner)
                     ):
-                        child.stop()
+                        extractor.stop()
             except BaseException:
-                child.stop()
+                extractor.stop()
                 taking.cancel()  # nobody will ask what came of it
                 raise
             some = await taking

@@ -6,13 +6,21 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from openai.types import StaticFileChunkingStrategy, StaticFileChunkingStrategyObject
 from openai.types.vector_stores import VectorStoreFile
 from pydantic import ValidationError
+
+from assistants_server.file_search.chunking import DEFAULT_OVERLAP, DEFAULT_TOKENS
 
 log = logging.getLogger(__name__)
 
 COLUMNS = "store, file, status, body"
-AUTO = {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}
+AUTO = StaticFileChunkingStrategyObject(
+    type="static",
+    static=StaticFileChunkingStrategy(
+        max_chunk_size_tokens=DEFAULT_TOKENS, chunk_overlap_tokens=DEFAULT_OVERLAP
+    ),
+)
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
 
 

@@ -9,6 +9,7 @@ import threading
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 from assistants_server.tutor import pipe, process_limits, worker
 
@@ -44,27 +45,28 @@ class TutorProcess:
         """The process's id, or None if there is none."""
         return self._process.pid if self._process else None
 
-    def start(self) -> None:
-        """Start the process if none is alive, and wait until it takes questions.
+    def start(self) -> subprocess.Popen[bytes]:
+        """Return the process, ready for questions; start it if none is alive.
 
         Raises:
             NotStarted: it does not start, or the tutor has been closed.
         """
         if self._process is not None and self._process.poll() is None:
-            return
+            return self._process
         self.end()
         with self._lock:
             if self._closed:
                 raise NotStarted
             try:
-                self._process = _open()
+                self._process = process = _open()
             except OSError:
                 raise NotStarted from None
         with _Deadline(process_limits.SECONDS_TO_START, self):
-            ready = pipe.receive_answer(self._process.stdout)
+            ready = pipe.receive_answer(_pipes(process)[1])
         if ready is None:
             self.end()
             raise NotStarted
+        return process
 
     def ask(self, question: pipe.Question, seconds: float) -> pipe.Answer:
         """Return the answer to a question.
@@ -75,11 +77,11 @@ class TutorProcess:
             Ended: it has ended for another reason.
             RecursionError: the question's tools or format are nested too deep.
         """
-        self.start()
-        process, answer = self._process, None
+        process, answer = self.start(), None
+        questions, answers = _pipes(process)
         with _Deadline(seconds, self) as deadline, suppress(OSError):  # it ended while we wrote
-            pipe.send_question(process.stdin, question)
-            answer = pipe.receive_answer(process.stdout)
+            pipe.send_question(questions, question)
+            answer = pipe.receive_answer(answers)
         if answer is None:
             self.end()
             raise TooSlow if deadline.passed or _out_of_cpu(process) else Ended
@@ -103,9 +105,10 @@ class TutorProcess:
         if process is not None:
             process.kill()
             process.wait()
-            process.stdout.close()
+            questions, answers = _pipes(process)
+            answers.close()
             with suppress(OSError):  # something was left to write, and nobody reads it
-                process.stdin.close()
+                questions.close()
 
 
 class _Deadline:
@@ -150,11 +153,21 @@ def _folders() -> list[str]:
     Raises:
         NotStarted: one of them is not installed.
     """
-    found = [find_spec(name) for name in PACKAGES]
-    if None in found:
-        raise NotStarted
-    return list(dict.fromkeys(str(Path(spec.origin).parent.parent) for spec in found))
+    folders = []
+    for name in PACKAGES:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            raise NotStarted
+        folders.append(str(Path(spec.origin).parent.parent))
+    return list(dict.fromkeys(folders))
 
 
-def _out_of_cpu(process: subprocess.Popen) -> bool:
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """Return where the process reads questions, and where it writes answers."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return process.stdin, process.stdout
+
+
+def _out_of_cpu(process: subprocess.Popen[bytes]) -> bool:
     return os.name == "posix" and process.returncode == -signal.SIGXCPU

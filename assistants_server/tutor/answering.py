@@ -107,22 +107,16 @@ def _is_for_documents(conversation: Conversation) -> bool:
 
 def _forced(conversation: Conversation) -> ToolCall | None:
     """Return a call that the tool_choice demands although the question does not."""
-    if conversation.choice in ("auto", "none") or not conversation.tools:
+    tools = conversation.callable_tools()
+    if conversation.choice != "required" or not tools:
         return None
-    wanted = conversation.choice.get("name") if isinstance(conversation.choice, dict) else None
-    tools = [tool for tool in conversation.tools if isinstance(tool.get("name"), str)]
-    tool = next((tool for tool in tools if wanted in (None, tool["name"])), None)
-    if tool is None:
-        return None
-    if tool["name"] == documents.TOOL:
+    tool = tools[0]
+    if tool.name == documents.TOOL:
         return documents.call(conversation)
     lesson, text = _respond(conversation)
-    if tool["name"] == coding.TOOL:
-        arguments = json.dumps({"code": f"print({text!r})"})
-    else:
-        schema = {"type": "json_schema", "schema": tool.get("parameters") or {"type": "object"}}
-        arguments = as_json(lesson, text, schema)
-    return ToolCall(tool["name"], arguments)
+    if tool.name == coding.TOOL:
+        return ToolCall(tool.name, json.dumps({"code": f"print({text!r})"}))
+    return ToolCall(tool.name, as_json(lesson, text, tool.parameters or {"type": "object"}))
 
 
 def _conclude(conversation: Conversation) -> str:

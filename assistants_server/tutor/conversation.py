@@ -35,22 +35,39 @@ class ToolCall:
 
 
 @dataclass(frozen=True)
+class Tool:
+    """A function that may be called. Its parameters are a JSON Schema, or None."""
+
+    name: str
+    parameters: object = None
+
+
+@dataclass(frozen=True)
+class JsonFormat:
+    """An answer in JSON: any object, or one that fits the JSON Schema."""
+
+    schema: object = None
+
+
+@dataclass(frozen=True)
 class Conversation:
     """A conversation that waits for the tutor.
 
     Attributes:
         instructions: how to answer.
         turns: the messages, and the tool calls between them, oldest first.
-        format: the ``text.format`` of a Responses request, or None for plain text.
-        tools: the functions that may be called, as the Responses API describes them.
-        choice: the ``tool_choice``.
+        format: what the answer must look like; None for plain text.
+        tools: the functions that may be called.
+        choice: whether to call one.
+        only_tool: the name of the one function that may be called; None if any may.
     """
 
     instructions: str
     turns: tuple[Message | ToolCall, ...]
-    format: dict | None = None
-    tools: tuple[dict, ...] = ()
-    choice: str | dict = "auto"
+    format: JsonFormat | None = None
+    tools: tuple[Tool, ...] = ()
+    choice: Literal["none", "auto", "required"] = "auto"
+    only_tool: str | None = None
 
     def recent(self) -> "Conversation":
         """Return its end: what was said since the last answer, and at most `MOST_TURNS` before."""
@@ -82,11 +99,10 @@ class Conversation:
 
     def may_call(self, name: str) -> bool:
         """Return whether a function is offered, and the choice does not rule it out."""
-        if self.choice == "none":
-            return False
-        if isinstance(self.choice, dict):
-            return self.choice.get("name") == name
-        return any(tool.get("name") == name for tool in self.tools)
+        return self.choice != "none" and any(tool.name == name for tool in self.callable_tools())
+
+    def callable_tools(self) -> list[Tool]:
+        return [tool for tool in self.tools if self.only_tool in (None, tool.name)]
 
     def wants_brevity(self) -> bool:
         return bool(BRIEF.search(self.instructions) or BRIEF.search(self.question()))

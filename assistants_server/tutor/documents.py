@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 from assistants_server.tutor.conversation import Conversation, ToolCall
+from assistants_server.tutor.whole_numbers import counted
 
 TOOL = "file_search"
 ABOUT_DOCUMENTS = re.compile(
@@ -19,7 +20,6 @@ SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])")
 COUNTED = re.compile(
     r"\b(one|two|three|four|five|1|2|3|4|5|a single) (?:short )?sentences?\b", re.I
 )
-NUMBERS = {"one": 1, "a single": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 EMPTY_WORDS = """
 a about according all also an and any are as at be been but by can could did do does document
 documents explain file files for from give had has have how i if in into is it its me mention
@@ -114,9 +114,8 @@ def _is_whole(text: str) -> bool:
 
 
 def _how_many(conversation: Conversation) -> int:
-    if counted := COUNTED.search(conversation.question()):
-        number = counted[1].lower()
-        return NUMBERS.get(number) or int(number)
+    if wanted := COUNTED.search(conversation.question()):
+        return counted(wanted[1], 5)
     return 1 if conversation.wants_brevity() else 3
 
 

@@ -3,14 +3,13 @@
 import sympy
 from sympy import Eq, Expr, Symbol
 
-from assistants_server.tutor.expressions import Formula, formulas, symbol_after
+from assistants_server.tutor.formulas import Formula, formulas, symbol_after
 from assistants_server.tutor.lesson import Lesson, Step
 from assistants_server.tutor.linear import is_linear, linear_steps
 from assistants_server.tutor.notation import decimal, listing, show, show_value
 from assistants_server.tutor.polynomial import polynomial_steps, roots
 from assistants_server.tutor.size import checked_all
 
-STARTING_POINTS = (0.5, 1, -1, 2, -2, 5, -5, 10, -10)
 MAX_UNKNOWNS = 6
 
 
@@ -31,14 +30,16 @@ def _one(equation: Formula, wanted: Symbol | None) -> Lesson:
     if not symbols:
         return _statement(equation)
     x = wanted if wanted in symbols else _unknown(symbols)
-    if is_linear(left, right, x):
+    if is_linear(equation.sides, x):
         return _linear(equation, x)
+    steps: tuple[Step, ...] = ()
     if (left - right).is_polynomial(x):
         solutions, steps = roots(left, right, x), polynomial_steps(left, right, x)
     else:
-        solutions, steps = _solve(left - right, x), ()
-    if solutions is None:
-        return _numeric(equation, x)
+        try:
+            solutions = sympy.solve(left - right, x)
+        except NotImplementedError:
+            return Lesson(f"I found no solution of {equation.source}, which may still have one")
     solutions = sorted(checked_all(solutions), key=_order)
     if not solutions:
         return Lesson(f"{equation.source} has no solution", steps, value=[])
@@ -96,32 +97,11 @@ def _check(equation: Formula, x: Symbol, solution: Expr) -> str:
     return f"with {x} = {show(solution)} both sides are {show(sides[0])}"
 
 
-def _solve(difference: Expr, x: Symbol) -> list[Expr] | None:
-    try:
-        return sympy.solve(difference, x)
-    except NotImplementedError:
-        return None
-
-
 def _order(solution: Expr) -> tuple:
     if not solution.is_number:
         return (2, 0, 0, str(solution))
     real, imaginary = sympy.N(solution).as_real_imag()
     return (0 if imaginary == 0 else 1, float(real), float(imaginary), "")
-
-
-def _numeric(equation: Formula, x: Symbol) -> Lesson:
-    difference = equation.sides[0] - equation.sides[1]
-    for start in STARTING_POINTS:
-        try:
-            root = sympy.nsolve(difference, x, start)
-        except (ValueError, ZeroDivisionError, TypeError, NotImplementedError):
-            continue
-        if root.is_real:
-            steps = (Step(f"start from {x} = {start} and improve it with Newton's method"),)
-            value = decimal(root)
-            return Lesson(f"{equation.source} gives {x} ≈ {value}", steps, value=[value])
-    return Lesson(f"I found no solution of {equation.source}, which may still have one", value=[])
 
 
 def _system(equations: list[Formula]) -> Lesson | None:
@@ -161,7 +141,7 @@ def _substitution(equations: list[Formula], symbols: list[Symbol]) -> tuple[Step
     """Return the steps for two linear equations in two unknowns; none for other systems."""
     if len(equations) != 2 or len(symbols) != 2:
         return ()
-    if not all(is_linear(*each.sides, symbol) for each in equations for symbol in symbols):
+    if not all(is_linear(each.sides, symbol) for each in equations for symbol in symbols):
         return ()
     first, second = equations
     gone = _easiest(first, symbols)

@@ -6,9 +6,9 @@ from assistants_server.tutor.lesson import Step
 from assistants_server.tutor.notation import show
 
 
-def is_linear(left: Expr, right: Expr, x: Symbol) -> bool:
+def is_linear(sides: tuple[Expr, ...], x: Symbol) -> bool:
     """Return whether both sides are polynomials of degree one at most in `x`."""
-    return all(side.is_polynomial(x) and Poly(side, x).degree() <= 1 for side in (left, right))
+    return all(side.is_polynomial(x) and Poly(side, x).degree() <= 1 for side in sides)
 
 
 def linear_steps(left: Expr, right: Expr, x: Symbol, source: str) -> tuple[Step, ...]:

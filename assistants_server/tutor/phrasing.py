@@ -2,7 +2,7 @@
 
 from assistants_server.tutor.budget import OVERTAXED
 from assistants_server.tutor.conversation import Conversation
-from assistants_server.tutor.json_answers import as_json, asks_for_json
+from assistants_server.tutor.json_answers import as_json
 from assistants_server.tutor.lesson import Lesson
 from assistants_server.tutor.reply import Reply
 
@@ -16,8 +16,8 @@ def phrase(conversation: Conversation, lesson: Lesson, text: str) -> Reply:
     Raises:
         TooHard: the response format asks for more fields than the tutor fills.
     """
-    if asks_for_json(conversation.format):
-        return Reply(as_json(lesson, text, conversation.format), lesson.pause)
+    if conversation.format is not None:
+        return Reply(as_json(lesson, text, conversation.format.schema), lesson.pause)
     name = conversation.addressee()
     return Reply(f"{name}: {text}" if name else text, lesson.pause)
 

@@ -5,9 +5,15 @@ JSON can be read without trusting who wrote it; the process has worked on what a
 
 import json
 from dataclasses import asdict, dataclass
-from typing import BinaryIO
+from typing import IO, Any
 
-from assistants_server.tutor.conversation import Conversation, Message, ToolCall
+from assistants_server.tutor.conversation import (
+    Conversation,
+    JsonFormat,
+    Message,
+    Tool,
+    ToolCall,
+)
 from assistants_server.tutor.reply import Reply
 
 LENGTH_BYTES = 4
@@ -28,68 +34,58 @@ class Answer:
     reply: Reply | None
 
 
-def send_question(stream: BinaryIO, question: Question) -> None:
+def send_question(stream: IO[bytes], question: Question) -> None:
     """Write a question.
 
     Raises:
         OSError: nobody reads any more.
         RecursionError: its tools or its format are nested too deep.
     """
+    # As asdict, which would copy every schema.
     asked = question.conversation.recent()
-    turns = [
-        {"role": turn.role, "text": turn.text} if isinstance(turn, Message) else asdict(turn)
-        for turn in asked.turns
-    ]
-    _send(
-        stream,
-        {
-            "instructions": asked.instructions,
-            "turns": turns,
-            "format": asked.format,
-            "tools": asked.tools,
-            "choice": asked.choice,
-            "most_calls": question.most_calls,
-        },
-    )
+    lists = {"turns": list(map(vars, asked.turns)), "tools": list(map(vars, asked.tools))}
+    format = asked.format and vars(asked.format)
+    conversation = {**vars(asked), **lists, "format": format}
+    _send(stream, {"conversation": conversation, "most_calls": question.most_calls})
 
 
-def receive_question(stream: BinaryIO) -> Question | None:
+def receive_question(stream: IO[bytes]) -> Question | None:
     """Return the next question, or None if there will be no more."""
-    told = _receive(stream)
-    if told is None:
+    received = _receive(stream)
+    if received is None:
         return None
-    turns = (Message(**turn) if "role" in turn else ToolCall(**turn) for turn in told["turns"])
-    conversation = Conversation(
-        told["instructions"], tuple(turns), told["format"], tuple(told["tools"]), told["choice"]
-    )
-    return Question(conversation, told["most_calls"])
+    fields = received["conversation"]
+    turns = (Message(**turn) if "role" in turn else ToolCall(**turn) for turn in fields["turns"])
+    fields["turns"] = tuple(turns)
+    fields["tools"] = tuple(Tool(**tool) for tool in fields["tools"])
+    fields["format"] = fields["format"] and JsonFormat(**fields["format"])
+    return Question(Conversation(**fields), received["most_calls"])
 
 
-def send_answer(stream: BinaryIO, answer: Answer) -> None:
+def send_answer(stream: IO[bytes], answer: Answer) -> None:
     """Write an answer."""
-    _send(stream, {"reply": asdict(answer.reply) if answer.reply else None})
+    _send(stream, asdict(answer))
 
 
-def receive_answer(stream: BinaryIO) -> Answer | None:
+def receive_answer(stream: IO[bytes]) -> Answer | None:
     """Return the next answer, or None if there will be no more."""
-    told = _receive(stream)
-    if told is None:
+    received = _receive(stream)
+    if received is None:
         return None
-    reply = told["reply"]
+    reply = received["reply"]
     if reply is None:
         return Answer(None)
-    calls = tuple(ToolCall(**call) for call in reply["calls"])
-    return Answer(Reply(reply["text"], reply["pause"], calls))
+    return Answer(Reply(**{**reply, "calls": tuple(ToolCall(**call) for call in reply["calls"])}))
 
 
-def _send(stream: BinaryIO, message: dict) -> None:
+def _send(stream: IO[bytes], message: dict[str, Any]) -> None:
     body = json.dumps(message).encode()
     stream.write(len(body).to_bytes(LENGTH_BYTES, "big"))
     stream.write(body)
     stream.flush()
 
 
-def _receive(stream: BinaryIO) -> dict | None:
+def _receive(stream: IO[bytes]) -> dict[str, Any] | None:
     length = stream.read(LENGTH_BYTES)
     if len(length) < LENGTH_BYTES:
         return None

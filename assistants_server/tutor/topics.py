@@ -48,7 +48,7 @@ def find_all(text: str) -> list[Topic]:
     found: dict[Topic, int] = {}
     for topic, place in _found(text):
         found.setdefault(topic, place)
-    return sorted(found, key=found.get)
+    return sorted(found, key=found.__getitem__)
 
 
 def _found(text: str) -> Iterator[tuple[Topic, int]]:

@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from assistants_server.offline.tutor_process import TutorProcess
-from assistants_server.tutor import Conversation, Message, Reply, ToolCall, pipe, process_limits
+from assistants_server.tutor import (
+    Conversation,
+    JsonFormat,
+    Message,
+    Reply,
+    ToolCall,
+    pipe,
+    process_limits,
+)
 from assistants_server.tutor.conversation import MOST_CHARACTERS
 from assistants_server.tutor.refusals import FAILED, TOO_HARD, TOO_LONG
 from tests.test_tutor import TOOLS
@@ -170,7 +178,7 @@ def test_no_mixture_of_pieces_ends_the_tutor(ask, seed):
             Message("assistant", "ok"),
             Message("user", text),
             tools=mix.choice([(), TOOLS]),
-            format=mix.choice([None, {"type": "json_object"}]),
+            format=mix.choice([None, JsonFormat()]),
         )
         assert reply.text or reply.calls, text
         if reply.text.startswith("{"):
