@@ -12,7 +12,7 @@ from assistants_server.file_search.extractor_process import MOST_BYTES, Extracto
 
 PASSAGES_AT_A_TIME = 50
 EXTRACTED = {".pdf": "pdf", ".docx": "docx", ".html": "html", ".htm": "html"}
-# Not text, although some of their bytes may look like it.
+# Not text, although some of these files decode as UTF-8.
 FOREIGN = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".zip", ".gz", ".tar", ".mp3", ".mp4"}
 FOREIGN |= {".doc", ".xls", ".xlsx", ".ppt", ".pptx", ".exe", ".bin", ".parquet", ".db"}
 

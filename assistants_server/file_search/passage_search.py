@@ -7,7 +7,7 @@ from assistants_server.file_search import rows
 from assistants_server.file_search.filters import fits
 from assistants_server.file_search.ranking import Ranking
 
-CANDIDATES = 50  # of the ranking, put in order by the whole score
+CANDIDATES = 50  # of the ranking, which are then put in order by score
 
 
 class Hit(NamedTuple):
@@ -36,7 +36,7 @@ def find(
         "AND f.status = 'completed'"
     )
     hits: list[Hit] = []
-    fitting: dict[int, tuple[bool, dict[str, Any] | None]] = {}  # by the number of the file
+    fitting: dict[int, tuple[bool, dict[str, Any] | None]] = {}  # by the seq of the file
     candidates = ranking.candidates(connection, *_span(connection, stores, marks))
     for id, weight in candidates:  # one by one: looking all of them up would take far longer
         found = connection.execute(passage, (id, *stores)).fetchone()

@@ -1,4 +1,4 @@
-"""A vector store's file as a row of the index. A row that cannot be read is repaired, not refused."""
+"""Vector store files as rows of the index. A row that is not valid is repaired when it is read."""
 
 import json
 import logging
@@ -107,4 +107,6 @@ def _fits(least: dict[str, Any], key: str, value: Any) -> bool:
 
 
 def _place(location: tuple[str | int, ...]) -> str:
-    return ".".join(str(step) for step in location[:1])  # an attribute's name is the user's
+    return ".".join(
+        str(step) for step in location[:1]
+    )  # not the name of an attribute, which is private

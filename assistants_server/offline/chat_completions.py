@@ -26,7 +26,7 @@ UNSUPPORTED = {"audio", "functions", "logprobs", "response_format", "tools"}
 
 
 class CreateChatCompletion(BaseModel):
-    """What the tutor reads of a request; the rest of OpenAI's parameters change nothing for it."""
+    """What the tutor reads of a request. It ignores OpenAI's other parameters."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 

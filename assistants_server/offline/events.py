@@ -83,7 +83,5 @@ def _call(
             type="response.function_call_arguments.delta", delta=line, **inside
         )
     yield wire.ResponseFunctionCallArgumentsDoneEvent(
-        type="response.function_call_arguments.done",
-        arguments=item.arguments,
-        **inside,
+        type="response.function_call_arguments.done", arguments=item.arguments, **inside
     )

@@ -25,7 +25,7 @@ class RefusalPart(BaseModel):
 
 
 class ImagePart(BaseModel):
-    """A picture. The tutor cannot see, and says nothing of it."""
+    """A picture, which the tutor ignores: it cannot see."""
 
     type: Literal["input_image", "image_url"]
     text: Literal[""] = ""
@@ -63,7 +63,7 @@ class FunctionCall(BaseModel):
 
 
 class FunctionCallOutput(BaseModel):
-    """What came of a function call."""
+    """The output of a function call."""
 
     type: Literal["function_call_output"]
     call_id: CallId
@@ -114,7 +114,7 @@ def _wrong_call(reason: str) -> ApiError:
 
 
 def conversation(items: Sequence[Item], instructions: str | None = None) -> Conversation:
-    """Return what was said as the tutor reads it; system messages join the instructions."""
+    """Return the items as the tutor reads them; system messages are added to the instructions."""
     rules = [instructions or ""]
     turns: list[Message | ToolCall] = []
     outputs = {item.call_id: item.output for item in items if isinstance(item, FunctionCallOutput)}

@@ -1,4 +1,4 @@
-"""A queue of questions before one tutor."""
+"""A queue of questions for one tutor."""
 
 import asyncio
 import queue
@@ -17,7 +17,7 @@ class Busy(Exception):
 
 
 class Closed(Exception):
-    """The lane has been closed, perhaps while a question waited."""
+    """The queue has been closed, perhaps while a question waited."""
 
 
 class QuestionQueue:
@@ -40,7 +40,7 @@ class QuestionQueue:
         self._ahead = ahead
         self._waiting: queue.SimpleQueue[tuple[Conversation, Future] | None] = queue.SimpleQueue()
         self._closed = False
-        # A daemon, so that a program can end while a question is being worked on.
+        # A daemon, so that a program can end while the tutor computes.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -49,7 +49,7 @@ class QuestionQueue:
 
         Raises:
             Busy: too many questions wait.
-            Closed: the lane has been closed.
+            Closed: the queue has been closed.
             NotStarted: the tutor's process cannot be started.
         """
         if self._closed:
@@ -69,7 +69,7 @@ class QuestionQueue:
 
     def _work(self) -> None:
         if self._ahead:
-            with suppress(Exception):  # the first question tries again, and tells
+            with suppress(Exception):  # the first question tries again, and reports it
                 self.tutor.start()
         while waiting := self._waiting.get():
             conversation, answered = waiting
@@ -96,7 +96,7 @@ class QuestionQueue:
                 if not self._closed:
                     raise
             except Ended:
-                pass  # somebody killed it, or this very question made Python crash
+                pass  # somebody killed it, or the question made Python crash
         if self._closed:
             raise Closed
         return decline(conversation, TOO_HARD)

@@ -61,7 +61,7 @@ class FunctionChoice(Body):
 
 
 class CreateResponse(BaseModel):
-    """What the tutor reads of a request; the rest of OpenAI's parameters change nothing for it."""
+    """What the tutor reads of a request. It ignores OpenAI's other parameters."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -92,20 +92,20 @@ class CreateResponse(BaseModel):
         return None
 
     def check_choice(self) -> None:
-        """Check that the tool_choice means a tool that is offered.
+        """Check that a tool fits the tool_choice.
 
         Raises:
             ApiError: 400, it does not.
         """
         choice, offered = self.tool_choice, [tool.name for tool in self.tools]
         if isinstance(choice, str):
-            fits, wanted = bool(offered) or choice != "required", "any tool"
+            fits, wanted = bool(offered) or choice != "required", "tool"
         else:
-            fits, wanted = choice.name in offered, f"a tool with the name '{choice.name}'"
+            fits, wanted = choice.name in offered, f"tool with the name '{choice.name}'"
         if not fits:
             raise ApiError(
                 400,
-                f"Invalid 'tool_choice': there is not {wanted} in 'tools'.",
+                f"Invalid 'tool_choice': there is no {wanted} in 'tools'.",
                 param="tool_choice",
                 code="invalid_value",
             )

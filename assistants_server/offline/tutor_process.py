@@ -14,9 +14,9 @@ from typing import IO
 from assistants_server.tutor import pipe, process_limits, worker
 
 PACKAGES = ("assistants_server", "sympy", "mpmath")
-# What Python needs to start on some systems. Nothing else of the server's environment goes along.
+# Variables that Python needs to start on some systems; the process gets no others.
 KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-# The same answers on any machine: no order by chance, and no faster integers where they exist.
+# The same answers on any machine: no random order, and the same integers everywhere.
 SETTINGS = {"PYTHONHASHSEED": "0", "SYMPY_GROUND_TYPES": "python", "MPMATH_NOGMPY": "1"}
 
 
@@ -25,11 +25,11 @@ class Ended(Exception):
 
 
 class NotStarted(Ended):
-    """It cannot be started, or its end has come while it started."""
+    """It cannot be started, or it ended while it started."""
 
 
 class TooSlow(Ended):
-    """It was ended, because a question took longer than it may."""
+    """It was ended because a question took too long."""
 
 
 class TutorProcess:
@@ -88,7 +88,7 @@ class TutorProcess:
         return answer
 
     def kill(self) -> None:
-        """Kill the process; who waits for its answer gets `Ended`."""
+        """Kill the process; `ask` raises `Ended` if it waits for an answer."""
         process = self._process
         if process is not None:
             process.kill()
@@ -107,12 +107,12 @@ class TutorProcess:
             process.wait()
             questions, answers = _pipes(process)
             answers.close()
-            with suppress(OSError):  # something was left to write, and nobody reads it
+            with suppress(OSError):  # it flushes what the process has not read
                 questions.close()
 
 
 class _Deadline:
-    """Kills the process if what is inside takes too long."""
+    """Kills the process if the `with` block takes too long."""
 
     def __init__(self, seconds: float, process: TutorProcess) -> None:
         self.passed = False
@@ -135,20 +135,20 @@ class _Deadline:
 
 def _open() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        # -s and -P are -I, less the part that would ignore PYTHONHASHSEED.
+        # -s and -P are -I without -E, which would ignore PYTHONHASHSEED.
         [sys.executable, "-s", "-P", worker.__file__, *_folders()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=tempfile.gettempdir(),
         env={name: os.environ[name] for name in KEPT if name in os.environ} | SETTINGS,
-        start_new_session=True,  # an interrupt is for the notebook alone
+        start_new_session=True,  # so that Ctrl+C reaches the notebook alone
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
 
 
 def _folders() -> list[str]:
-    """Return where the packages are that the process needs: it looks nowhere else for them.
+    """Return the folders of the packages that the process needs; it imports from no others.
 
     Raises:
         NotStarted: one of them is not installed.
@@ -163,7 +163,7 @@ def _folders() -> list[str]:
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    """Return where the process reads questions, and where it writes answers."""
+    """Return the pipe that takes questions, and the one that brings answers."""
     assert process.stdin is not None
     assert process.stdout is not None
     return process.stdin, process.stdout

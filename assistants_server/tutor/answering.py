@@ -26,13 +26,7 @@ from assistants_server.tutor.json_answers import as_json
 from assistants_server.tutor.lesson import Lesson
 from assistants_server.tutor.phrasing import decline, phrase
 from assistants_server.tutor.process_limits import CALLS
-from assistants_server.tutor.refusals import (
-    FAILED,
-    NEEDS_CODE,
-    NOT_UNDERSTOOD,
-    TOO_HARD,
-    TOO_LONG,
-)
+from assistants_server.tutor.refusals import FAILED, NEEDS_CODE, NOT_UNDERSTOOD, TOO_HARD, TOO_LONG
 from assistants_server.tutor.reply import Reply
 
 SKILLS: tuple[Callable[[str], Lesson | None], ...] = (
@@ -60,7 +54,7 @@ def answer(conversation: Conversation, most_calls: int = CALLS) -> Reply:
     Raises:
         OutOfCalls: it took `most_calls`, and they were fewer than `CALLS`.
     """
-    # What is remembered of other questions would change how many calls this one needs.
+    # What SymPy has cached for other questions would change how many calls this one needs.
     clear_cache()
     _lesson.cache_clear()
     try:
@@ -71,7 +65,7 @@ def answer(conversation: Conversation, most_calls: int = CALLS) -> Reply:
         if isinstance(reason, OutOfCalls) and most_calls < CALLS:
             raise
         return decline(conversation, TOO_HARD)
-    except Exception:  # SymPy has faults of its own
+    except Exception:  # SymPy has bugs
         return decline(conversation, FAILED)
 
 

@@ -1,4 +1,4 @@
-"""Counting, slowly if asked: an answer that takes its time."""
+"""Counts, slowly if asked: an answer that can be streamed and cancelled."""
 
 import re
 

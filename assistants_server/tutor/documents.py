@@ -14,7 +14,7 @@ ABOUT_DOCUMENTS = re.compile(
     re.I,
 )
 MARK = re.compile(r"(?:\A|(?<=\n\n))(【\d{1,9}:\d{1,9}†[^】\n]{0,300}】)\n")
-# A short line that ends without a mark, before one that begins anew: how PDFs show a heading.
+# A heading, as text from a PDF shows it: a short line without a full stop, before a capital letter.
 HEADING = re.compile(r"(?:(?<=\n)|\A)[^\n.!?,;:]{1,45}\n(?=[A-Z])")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])")
 COUNTED = re.compile(
@@ -28,7 +28,7 @@ should some tell text than that the their them then there these they this those 
 was we were what when where which who whom why will with would you your behind cool pdf docx
 """
 EMPTY = frozenset(EMPTY_WORDS.split())
-# What a question about the whole consists of, and what it then looks for.
+# A question of these words alone is about the whole document; then CONCEPT_WORDS are looked for.
 BROAD_WORDS = """
 math mathematic mathematical concept idea topic main point summary summariz
 """
@@ -40,8 +40,8 @@ probability projection proof radian series singular sphere statistics symmetry t
 triangle trigonometry vector
 """
 CONCEPTS = CONCEPT_WORDS.split()
-CONCEPTS_OF_A_SENTENCE = 4  # that make it a full answer to such a question
-MOST_MISSING = 0.5  # of a question's words; a sentence that lacks as many is no answer
+CONCEPTS_OF_A_SENTENCE = 4  # as many as make a sentence a full answer to such a question
+MOST_MISSING = 0.5  # the share of a question's words that an answer may lack
 NOTHING = (
     "I found nothing about that in the documents. I am the offline tutor, a script: I look for the "
     "words of your question, so other words may help."
@@ -81,14 +81,14 @@ def conclude(conversation: Conversation, call: ToolCall) -> str:
 
 
 def _wanted(question: str) -> set[str]:
-    """Return what the question is about; nothing if it is about the whole."""
+    """Return the words that a question is about; none if it is about the whole document."""
     words = {word for word in re.findall(r"\w+", question.lower()) if len(word) > 1}
     return {_stem(word) for word in words - EMPTY} - EMPTY - BROAD
 
 
 def _sentences(output: str, wanted: set[str], enough: int) -> list[Sentence]:
     found: dict[str, Sentence] = {}
-    # What stands before the first mark belongs to none.
+    # What stands before the first mark belongs to no passage.
     _, *pieces = MARK.split(output)
     for mark, passage in zip(pieces[::2], pieces[1::2]):
         for text in _cut(passage):

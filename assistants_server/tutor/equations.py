@@ -37,7 +37,10 @@ def _one(equation: Formula, wanted: Symbol | None) -> Lesson:
         solutions, steps = roots(left, right, x), polynomial_steps(left, right, x)
     else:
         try:
-            solutions = sympy.solve(left - right, x)
+            # SymPy solves abs(x) = 3 for a real x only.
+            is_real = symbols == [x] and (left - right).has(sympy.Abs)
+            unknown = Symbol(x.name, real=True) if is_real else x
+            solutions = sympy.solve((left - right).subs(x, unknown), unknown)
         except NotImplementedError:
             return Lesson(f"I found no solution of {equation.source}, which may still have one")
     solutions = sorted(checked_all(solutions), key=_order)
@@ -158,7 +161,7 @@ def _substitution(equations: list[Formula], symbols: list[Symbol]) -> tuple[Step
 
 
 def _easiest(equation: Formula, symbols: list[Symbol]) -> Symbol:
-    """Return the unknown to solve for: the last one without a factor, or else any that is there."""
+    """Return the unknown to solve for: the last one without a factor, or else the last one."""
     difference = sympy.expand(equation.sides[0] - equation.sides[1])
     present = [symbol for symbol in symbols if difference.has(symbol)]
     plain = [symbol for symbol in present if difference.coeff(symbol) in (1, -1)]

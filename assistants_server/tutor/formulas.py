@@ -10,6 +10,7 @@ from assistants_server.tutor.parser import FUNCTIONS, CannotRead, Parser, Token
 from assistants_server.tutor.tokenizer import plain, tokens_of
 
 MAX_TOKENS = 200
+KINDS = ("number", "name", "sign", "unknown")  # of which formulas are made
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def formulas(text: str) -> list[Formula]:
         TooHard: a number, a power or a factorial in it is too large to write down.
     """
     text = plain(text)
-    runs = _grouped(tokens_of(text), lambda token: token.kind in ("number", "name", "sign"))
+    runs = _grouped(tokens_of(text), lambda token: token.kind in KINDS)
     candidates = (_longest(run, text) for run in runs)
     return [formula for formula in candidates if formula is not None]
 
@@ -94,9 +95,9 @@ def _longest(run: list[Token], text: str) -> Formula | None:
             part = run[start : start + length]
             if not _may_be_formula(part):
                 continue
-            # Stray letters and signs may be left out at the ends, a number never.
+            # Letters and signs at the ends may be left out, but never a number or a function.
             rest = run[:start] + run[start + length :]
-            if any(token.kind == "number" for token in rest):
+            if any(token.kind in ("number", "unknown") for token in rest):
                 continue
             if part[0].text in "+*/^=!%°)":
                 continue

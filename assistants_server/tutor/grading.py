@@ -1,4 +1,4 @@
-"""Grades the responses to a quiz: right, wrong, or "I don't know", with a word on each."""
+"""Grades the responses to a quiz: right, wrong, or "I don't know", with a remark on each."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Answers as JSON, for those who set a response format."""
+"""Writes an answer as JSON, when a response format or a function's parameters ask for it."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from assistants_server.tutor.lesson import Lesson, Step
 
 MAX_DEPTH = 12
 MAX_CHARACTERS = 500_000  # of the strings in an answer
-CHARACTERS_OF_A_FIELD = 50  # that it counts for at least
+CHARACTERS_OF_A_FIELD = 50  # the least that a field counts for
 
 
 def as_json(lesson: Lesson, text: str, schema: object) -> str:

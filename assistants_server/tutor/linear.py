@@ -1,4 +1,4 @@
-"""The steps of a linear equation: the same on both sides, until the unknown stands alone."""
+"""The steps that solve a linear equation: the same is done to both sides, one thing at a time."""
 
 from sympy import Expr, Poly, Symbol, expand
 
@@ -12,7 +12,7 @@ def is_linear(sides: tuple[Expr, ...], x: Symbol) -> bool:
 
 
 def linear_steps(left: Expr, right: Expr, x: Symbol, source: str) -> tuple[Step, ...]:
-    """Return the steps from ``left = right`` to ``x = ...``, none of them idle.
+    """Return the steps from ``left = right`` to ``x = ...``, without steps that change nothing.
 
     `source` is how the equation was written: SymPy multiplies some brackets out unasked.
 

@@ -33,7 +33,7 @@ class CannotRead(ValueError):
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of a message: a number, a name, a sign, or something else, and where it stands."""
+    """A piece of a message: a number, a name, a sign or something else, and where it stands."""
 
     kind: str
     text: str

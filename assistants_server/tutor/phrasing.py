@@ -1,4 +1,4 @@
-"""Puts a lesson into the style that was asked for: JSON, or plain words to somebody by name."""
+"""Puts a lesson into the style that was asked for: JSON, or words addressed to the user."""
 
 from assistants_server.tutor.budget import OVERTAXED
 from assistants_server.tutor.conversation import Conversation
@@ -23,7 +23,7 @@ def phrase(conversation: Conversation, lesson: Lesson, text: str) -> Reply:
 
 
 def decline(conversation: Conversation, reason: Lesson) -> Reply:
-    """Return a reply that says why there is no answer; in plain words if no others fit."""
+    """Return a reply that says why there is no answer; in plain words if JSON is not possible."""
     try:
         return phrase(conversation, reason, reason.full())
     except OVERTAXED:

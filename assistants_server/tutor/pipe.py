@@ -1,19 +1,13 @@
-"""What goes between the server and a tutor's process: JSON, with its length before it.
+"""Messages between the server and the tutor's process: JSON, with its length before it.
 
-JSON can be read without trusting who wrote it; the process has worked on what anybody may ask.
+Not pickle, because the server must not trust a process that works on anybody's questions.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
-from assistants_server.tutor.conversation import (
-    Conversation,
-    JsonFormat,
-    Message,
-    Tool,
-    ToolCall,
-)
+from assistants_server.tutor.conversation import Conversation, JsonFormat, Message, Tool, ToolCall
 from assistants_server.tutor.reply import Reply
 
 LENGTH_BYTES = 4
@@ -21,7 +15,7 @@ LENGTH_BYTES = 4
 
 @dataclass(frozen=True)
 class Question:
-    """A conversation that waits for a reply, which may take so many function calls."""
+    """A conversation, and how many function calls its reply may take."""
 
     conversation: Conversation
     most_calls: int
@@ -41,7 +35,7 @@ def send_question(stream: IO[bytes], question: Question) -> None:
         OSError: nobody reads any more.
         RecursionError: its tools or its format are nested too deep.
     """
-    # As asdict, which would copy every schema.
+    # Not asdict, which would copy every schema.
     asked = question.conversation.recent()
     lists = {"turns": list(map(vars, asked.turns)), "tools": list(map(vars, asked.tools))}
     format = asked.format and vars(asked.format)

@@ -95,7 +95,7 @@ def _multiple_choice(topic: Topic, variant: int) -> dict:
 
 
 def _choices(topic: Topic, what: str) -> list[str]:
-    """Return the right choice among those of other topics, at a place that depends on it."""
+    """Return the right choice among those of other topics, at a place that depends on the topic."""
     everything = sorted(dict.fromkeys(topics().values()), key=lambda topic: topic.place)
     others = [
         getattr(everything[(topic.place + 11 * step) % len(everything)], what)

@@ -60,7 +60,8 @@ def tokens_of(text: str) -> list[Token]:
             if len(word) == 1 or _is_product(word, after_digit, tokens):
                 tokens += [Token("name", x, at, at + 1) for at, x in enumerate(word, start)]
                 continue
-            kind = "other"
+            # "sinh(x) = 1" is more than "(x) = 1", so a function that is not known stays in.
+            kind = "unknown" if text.startswith("(", match.end()) else "other"
         if kind != "space":
             tokens.append(Token(kind, word, start, match.end()))
     return tokens

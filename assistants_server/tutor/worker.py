@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _private_stdout() -> BinaryIO:
-    """Return what was stdout. What anything prints from now on goes nowhere."""
+    """Return stdout for the answers alone; send whatever else is printed to the null device."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
@@ -60,7 +60,7 @@ if os.name == "posix":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
     def limit_cpu() -> None:
-        """Let the system end this process if the next question takes it too long."""
+        """Let the system end this process if the next question takes too long."""
         from assistants_server.tutor.process_limits import CPU_SECONDS
 
         used = resource.getrusage(resource.RUSAGE_SELF)
