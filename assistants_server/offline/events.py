@@ -9,6 +9,8 @@ from openai.types import responses as wire
 
 from assistants_server.tutor import Reply
 
+EMPTY: dict[str, dict[str, Any]] = {"function_call": {"arguments": ""}, "message": {"content": []}}
+
 
 async def stream(response: wire.Response, pause: float) -> AsyncIterator[str]:
     """Yield the events that lead to a finished response, in as few pieces as the pauses allow.
@@ -36,10 +38,7 @@ def _events(response: wire.Response) -> Iterator[wire.ResponseStreamEvent]:
     yield wire.ResponseInProgressEvent(type="response.in_progress", response=begun, **number)
     for index, item in enumerate(response.output):
         at: dict[str, Any] = {"output_index": index, **number}
-        empty: dict[str, Any] = (
-            {"arguments": ""} if item.type == "function_call" else {"content": []}
-        )
-        begun_item = item.model_copy(update={"status": "in_progress", **empty})
+        begun_item = item.model_copy(update={"status": "in_progress", **EMPTY[item.type]})
         yield wire.ResponseOutputItemAddedEvent(
             type="response.output_item.added", item=begun_item, **at
         )

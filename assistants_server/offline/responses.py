@@ -110,7 +110,7 @@ class CreateResponse(BaseModel):
                 code="invalid_value",
             )
 
-    def conversation(self) -> Conversation:
+    def question(self) -> Conversation:
         """Return what the tutor is asked."""
         choice = self.tool_choice
         return replace(
@@ -128,7 +128,7 @@ async def create(body: CreateResponse) -> wire.Response | StreamingResponse:
     body.check_choice()
     items = body.items()
     check_calls(items)
-    reply = await ask(body.conversation())
+    reply = await ask(body.question())
     choice = body.tool_choice
     response = build_response(
         reply,

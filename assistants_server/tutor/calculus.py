@@ -42,10 +42,8 @@ def _function(text: str) -> tuple[str, Expr | None]:
 
 def _variable(text: str, function: Expr) -> Symbol:
     named = symbol_after(r"\b(?:with respect to|in terms of|d\s*/\s*d|as)", text)
-    symbols = sorted(function.free_symbols, key=str)
-    if named in symbols or (named and not symbols):
-        return named
-    return next((symbol for symbol in symbols if symbol.name == "x"), (symbols or [Symbol("x")])[0])
+    symbols = sorted(function.free_symbols, key=str) or [named or Symbol("x")]
+    return min(symbols, key=lambda symbol: (symbol != named, symbol.name != "x"))
 
 
 def _differentiate(text: str) -> Lesson | None:

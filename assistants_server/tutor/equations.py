@@ -29,7 +29,7 @@ def _one(equation: Formula, wanted: Symbol | None) -> Lesson:
     symbols = equation.symbols
     if not symbols:
         return _statement(equation)
-    x = wanted if wanted in symbols else _unknown(symbols)
+    x = min(symbols, key=lambda symbol: (symbol != wanted, symbol.name != "x"))
     if is_linear(equation.sides, x):
         return _linear(equation, x)
     steps: tuple[Step, ...] = ()
@@ -47,10 +47,6 @@ def _one(equation: Formula, wanted: Symbol | None) -> Lesson:
     if not solutions:
         return Lesson(f"{equation.source} has no solution", steps, value=[])
     return _solved(equation, x, solutions, steps)
-
-
-def _unknown(symbols: list[Symbol]) -> Symbol:
-    return next((symbol for symbol in symbols if symbol.name == "x"), symbols[0])
 
 
 def _statement(equation: Formula) -> Lesson:
