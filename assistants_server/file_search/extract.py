@@ -12,6 +12,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from typing import IO
 from xml.etree import ElementTree
 
 REFUSED = 3
@@ -59,7 +60,7 @@ def docx(path: str, most: int) -> Iterator[str]:
 class _Bounded:
     """Reads at most so many bytes: a small archive can decompress to a huge text."""
 
-    def __init__(self, file, most: int) -> None:
+    def __init__(self, file: IO[bytes], most: int) -> None:
         self._file, self._left = file, most
 
     def read(self, size: int = -1) -> bytes:

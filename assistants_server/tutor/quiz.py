@@ -65,10 +65,8 @@ def _count(pattern: re.Pattern, text: str) -> int | None:
 
 def _subjects(wanted: list[Topic]) -> Iterator[tuple[Topic, int]]:
     """Yield topics to ask about, the wanted ones first, then those nearest to them in the list."""
-    everything = list(dict.fromkeys(topics().values()))
-    everything.sort(key=lambda topic: topic.place)
     start = wanted[0].place if wanted else 0
-    near = sorted(everything, key=lambda topic: (abs(topic.place - start), topic.place))
+    near = sorted(set(topics().values()), key=lambda topic: (abs(topic.place - start), topic.place))
     order = wanted + [topic for topic in near if topic not in wanted]
     for variant in range(MOST):
         for topic in order:
@@ -96,7 +94,7 @@ def _multiple_choice(topic: Topic, variant: int) -> dict:
 
 def _choices(topic: Topic, what: str) -> list[str]:
     """Return the right choice among those of other topics, at a place that depends on the topic."""
-    everything = sorted(dict.fromkeys(topics().values()), key=lambda topic: topic.place)
+    everything = sorted(set(topics().values()), key=lambda topic: topic.place)
     others = [
         getattr(everything[(topic.place + 11 * step) % len(everything)], what)
         for step in range(1, CHOICES)
