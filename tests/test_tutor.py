@@ -67,7 +67,7 @@ def say(*questions: str, instructions: str = BRIEF, **settings: object) -> str:
         ("derivative of f(t) = t^2", "is 2t"),
         ("integrate x^2 from 0 to 1", "is 1/3"),
         ("integral of 1/x", "ln(x) + C"),
-        ("integrate cos(x) from 0 to pi/2", "from 0 to π/2 is 1."),
+        ("integrate cos(x) from 0 to pi/2", "from 0 to π/2 is 1:"),
         ("What is the limit of sin(x)/x as x -> 0?", "is 1."),
         ("factor x^2 - 9", "(x - 3)(x + 3)"),
         ("expand (x+1)^3", "x³ + 3x² + 3x + 1"),
