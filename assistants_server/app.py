@@ -23,7 +23,7 @@ from assistants_server.api.context import writable
 from assistants_server.engine import Engine, Upstream
 from assistants_server.logs import LogRequests
 from assistants_server.offline import chat_completions, responses
-from assistants_server.offline.ask import tutors
+from assistants_server.offline.tutors import tutors
 from assistants_server.store import Store
 from assistants_server.web import errors
 from assistants_server.web.auth import RequireToken

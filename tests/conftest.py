@@ -30,7 +30,7 @@ _scratch = tempfile.TemporaryDirectory(prefix="cookbook-", ignore_cleanup_errors
 os.environ["ASSISTANTS_DB"] = str(Path(_scratch.name) / "notebooks.db")
 
 from assistants_server.code_interpreter.sandbox import LAUNCHER  # noqa: E402
-from assistants_server.offline.ask import ask, tutors  # noqa: E402
+from assistants_server.offline.tutors import ask, tutors  # noqa: E402
 from assistants_server.server import Server  # noqa: E402
 from assistants_server.tutor import Conversation  # noqa: E402
 from assistants_server.web.http_server import HttpServer  # noqa: E402

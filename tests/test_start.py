@@ -6,7 +6,7 @@ import threading
 
 from openai import OpenAI
 
-from assistants_server.offline import ask
+from assistants_server.offline import tutors
 from assistants_server.offline.tutor_process import TutorProcess
 from assistants_server.server import Server
 from tests.conftest import ROOT
@@ -22,7 +22,7 @@ def test_a_server_answers_before_its_tutor_is_there(tmp_path, monkeypatch):
         start(self)
 
     monkeypatch.setattr(TutorProcess, "start", start_late)
-    monkeypatch.setattr(ask, "_tutors", None)  # those that all tests share are there already
+    monkeypatch.setattr(tutors, "_tutors", None)  # those that all tests share are there already
     server = Server(tmp_path / "a.db")
     server.start()
     try:
@@ -31,7 +31,7 @@ def test_a_server_answers_before_its_tutor_is_there(tmp_path, monkeypatch):
     finally:
         there.set()
         server.stop()
-        ask._tutors.close()
+        tutors._tutors.close()
 
 
 def test_stopping_ends_the_thread_and_frees_the_port(tmp_path):
@@ -49,7 +49,7 @@ def test_stopping_ends_the_thread_and_frees_the_port(tmp_path):
 def test_the_last_server_of_a_program_ends_its_tutors(tmp_path):
     program = """
 import pathlib, sys, time, psutil
-from assistants_server.offline import ask
+from assistants_server.offline import tutors
 from assistants_server.offline.tutor_process import TutorProcess
 from assistants_server.server import Server
 from tests.conftest import ROOT

@@ -13,7 +13,7 @@ from openai.types import FileObject, VectorStore
 from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
 from pypdf import PdfWriter
 
-from assistants_server.file_search import library, passages
+from assistants_server.file_search import chunking, library
 from assistants_server.server import Server
 from tests import pdfs
 from tests.strict import check
@@ -355,7 +355,7 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path):
             batch.id, vector_store_id=store.id, poll_interval_ms=20
         )
         assert (done.status, done.file_counts.completed) == ("completed", 12)
-        expected = len(list(passages.cut(text.decode())))
+        expected = len(list(chunking.cut(text.decode())))
         for file in files:
             content = client.vector_stores.files.content(file.id, vector_store_id=store.id)
             assert len(content.data) == expected
@@ -366,7 +366,7 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path):
 @pytest.mark.parametrize("between", [" ", "\n", "\n\n", "", " ä "])
 def test_passages_overlap_and_leave_nothing_out(between):
     text = between.join(f"{number:05}" for number in range(3000))
-    pieces = list(passages.cut(text, tokens=100, overlap=50))
+    pieces = list(chunking.cut(text, tokens=100, overlap=50))
     assert all(0 < len(piece) <= 400 for piece in pieces)
     position = 0
     for piece in pieces:

@@ -12,17 +12,18 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from typing import IO
 from xml.etree import ElementTree
 
 REFUSED = 3
 MEMORY = 200_000_000  # bytes; two of these and the server stay below 500 MB
-SECONDS = {"pdf": 50, "docx": 20, "html": 20}  # of computing, however busy the machine is
+SECONDS = {"pdf": 50, "docx": 20, "html": 20}  # of processor time
 PIECE = 65_536
 WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
 
 class Wrong(Exception):
-    """The message says why the file cannot be read."""
+    """The file cannot be read; the message says why."""
 
 
 def pdf(path: str, most: int) -> Iterator[str]:
@@ -57,16 +58,16 @@ def docx(path: str, most: int) -> Iterator[str]:
 
 
 class _Bounded:
-    """Reads at most so many bytes, however far a small archive unfolds."""
+    """Reads at most so many bytes: a small archive can decompress to a huge text."""
 
-    def __init__(self, file, most: int) -> None:
+    def __init__(self, file: IO[bytes], most: int) -> None:
         self._file, self._left = file, most
 
     def read(self, size: int = -1) -> bytes:
         piece = self._file.read(PIECE if size < 0 else size)
         self._left -= len(piece)
         if self._left < 0:
-            raise Wrong("It unfolds to far more than its text could be.")
+            raise Wrong("It decompresses to far more than its text could be.")
         return piece
 
 
@@ -141,7 +142,7 @@ def main(kind: str, path: str, most: str) -> int:
 def _print(texts: Iterator[str], most: int) -> None:
     left = most
     for text in texts:
-        content = text.encode(errors="replace")  # a PDF may hold halves of characters
+        content = text.encode(errors="replace")  # a PDF may hold lone surrogates
         left -= len(content)
         if left < 0:
             raise Wrong(f"Its text is longer than {most:,} bytes, which is the most.")

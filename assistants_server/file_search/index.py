@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from openai.types.vector_stores import VectorStoreFile
 from openai.types.vector_stores.vector_store_file import LastError
 
-from assistants_server.file_search import finding, rows
-from assistants_server.file_search.finding import Hit
+from assistants_server.file_search import passage_search, rows
+from assistants_server.file_search.passage_search import Hit
 from assistants_server.file_search.schema import open_index
 
 PASSAGES_FORGOTTEN_AT_A_TIME = 200
@@ -36,11 +36,11 @@ class Index:
         self._connection.close()
 
     def interrupt(self) -> None:
-        """Break off what another thread does here just now; it raises there."""
+        """Interrupt the query that another thread runs here; it raises in that thread."""
         self._connection.interrupt()
 
     def add(self, files: Iterable[tuple[VectorStoreFile, str]], batch: str | None) -> None:
-        """Add files with their names, all or none; one that is there already begins anew."""
+        """Add files with their names, all or none; one that is there already is read again."""
         with self._transaction():
             for file, name in files:
                 self._remove("store = ? AND file = ?", (file.vector_store_id, file.id))
@@ -68,7 +68,7 @@ class Index:
         return found
 
     def cancel(self, store: str, batch: str) -> None:
-        """Give up what of a batch has not been read yet."""
+        """Cancel the files of a batch that have not been read yet."""
         with self._transaction():
             for file in self.files(store, batch):
                 if file.status == "in_progress":
@@ -124,7 +124,7 @@ class Index:
         return int(self._connection.execute(query, (store,)).fetchone()[0] or 0)
 
     def readers(self) -> set[str | None]:
-        """Return who reads the files that are still to be read; None stands for nobody."""
+        """Return the servers that have claimed unread files; None stands for files without one."""
         return {
             owner
             for (owner,) in self._connection.execute(
@@ -133,7 +133,7 @@ class Index:
         }
 
     def claim(self, owner: str) -> Unread | None:
-        """Let this server read the next file that nobody reads; return None if there is none."""
+        """Claim the next unread file for this server; return None if there is none."""
         with self._transaction():
             row = self._connection.execute(
                 f"SELECT {rows.COLUMNS}, seq, name FROM files "
@@ -146,7 +146,7 @@ class Index:
             return Unread(seq, rows.load(columns), name)
 
     def release(self, owners: Iterable[str]) -> None:
-        """Let others read what these servers have claimed and not finished."""
+        """Give up what these servers have claimed and not finished."""
         with self._transaction():
             self._connection.executemany(
                 "UPDATE files SET owner = NULL WHERE status = 'in_progress' AND owner = ?",
@@ -154,17 +154,17 @@ class Index:
             )
 
     def give_back(self, seq: int, owner: str) -> None:
-        """Let others, or this server again, read a file that it has claimed."""
+        """Give up one file that this server has claimed."""
         self._connection.execute(
             "UPDATE files SET owner = NULL WHERE seq = ? AND owner = ?", (seq, owner)
         )
 
     def is_wanted(self, seq: int, owner: str) -> bool:
-        """Return whether a file is still to be read, and by this server."""
+        """Return whether this server still has to read a file."""
         return self._wanted(seq, owner) is not None
 
     def write(self, seq: int, owner: str, first: int, passages: list[str]) -> bool:
-        """Add passages to a file; return False if this server is no longer to read it."""
+        """Add passages to a file; return False if this server no longer has to read it."""
         with self._transaction():
             if self._wanted(seq, owner) is None:
                 return False
@@ -179,7 +179,7 @@ class Index:
         return True
 
     def finish(self, seq: int, owner: str, used: int, error: LastError | None) -> None:
-        """Write how a file's reading has ended, if this server is still to read it.
+        """Store how the reading of a file ended, if this server still had to read it.
 
         Args:
             used: how many bytes its passages take.
@@ -233,11 +233,11 @@ class Index:
         threshold: float = 0.0,
     ) -> list[Hit]:
         """Return the passages that fit a question best, best first."""
-        return finding.find(self._connection, stores, question, most, filter, threshold)
+        return passage_search.find(self._connection, stores, question, most, filter, threshold)
 
     def _transaction(self) -> sqlite3.Connection:
         self._connection.execute("BEGIN IMMEDIATE")
-        return self._connection  # commits or rolls back when it is left
+        return self._connection  # commits or rolls back at the end of `with`
 
     def _wanted(self, seq: int, owner: str) -> tuple[str, str, str, str] | None:
         return self._connection.execute(
@@ -253,6 +253,6 @@ class Index:
         )
 
     def _remove(self, where: str, values: tuple[str, ...]) -> bool:
-        """Forget files at once; their passages, which may be many, go in pieces with `sweep`."""
+        """Forget files at once. `sweep` removes their passages, which may be many, bit by bit."""
         self._connection.execute(f"INSERT INTO dropped SELECT seq FROM files WHERE {where}", values)
         return self._connection.execute(f"DELETE FROM files WHERE {where}", values).rowcount > 0

@@ -13,11 +13,11 @@ from openai.types.vector_stores.vector_store_file_batch import FileCounts
 
 from assistants_server import contents
 from assistants_server.clock import now
-from assistants_server.file_search.finding import Hit
 from assistants_server.file_search.index import Index
+from assistants_server.file_search.index_thread import IndexThread
+from assistants_server.file_search.passage_search import Hit
 from assistants_server.file_search.reader import Reader
 from assistants_server.file_search.rows import AUTO
-from assistants_server.file_search.threads import IndexThread
 from assistants_server.store import NotFound, Store, StoreError, new_id
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ class Library:
             object="vector_store.files_batch",
             created_at=now(),
             status="in_progress",
-            file_counts=FileCounts(**NO_FILES),
+            file_counts=FileCounts.model_validate(NO_FILES),
             vector_store_id=store_id,
         )
         async with self._store.writing():
@@ -203,7 +203,7 @@ class Library:
         """
         made = self._store.get(VectorStoreFileBatch, batch_id, store_id)
         counts = await self._looking.do(lambda index: index.counts(store_id, batch_id))
-        made.file_counts = FileCounts(**counts)
+        made.file_counts = FileCounts.model_validate(counts)
         if counts["in_progress"]:
             made.status = "in_progress"
         else:
@@ -318,7 +318,8 @@ class Library:
         if self._path.exists():
             readers = await self._looking.do(Index.readers)
             async with self._store.writing():
-                gone = readers - {None} - self._store.living_owners()
+                living = self._store.living_owners()
+            gone = {reader for reader in readers if reader is not None} - living
             await self._writing.do(lambda index: index.release(gone))
             await self._remove_deleted(*await self._looking.do(Index.named))
         await contents.sweep(self._store)

@@ -10,16 +10,17 @@ from functools import partial
 
 from openai.types.vector_stores.vector_store_file import LastError
 
-from assistants_server.file_search.child import Child, Unreadable
+from assistants_server.file_search.extractor_process import ExtractorProcess, Unreadable
+from assistants_server.file_search.file_text import pieces
 from assistants_server.file_search.index import Index, Unread
-from assistants_server.file_search.text import pieces
-from assistants_server.file_search.threads import IndexThread
+from assistants_server.file_search.index_thread import IndexThread
+from assistants_server.file_search.rows import AUTO
 from assistants_server.interpreter_shutdown import log_failure
 from assistants_server.store import Store
 
 log = logging.getLogger(__name__)
 
-READERS = 2  # so that one file that takes long does not hold up the others
+READERS = 2  # so that a large file does not delay the others
 SECONDS_BETWEEN_LOOKS = 0.25
 SECONDS_AFTER_TROUBLE = 1
 DELETED = LastError(code="invalid_file", message="The file has been deleted.")
@@ -27,7 +28,7 @@ TROUBLE = LastError(code="server_error", message="The server had an error; its l
 
 
 class Reader:
-    """Reads what is not read yet, `READERS` files at once, for as long as the server lives.
+    """Reads unread files, `READERS` at once, for as long as the server runs.
 
     Whatever goes wrong is logged, and the reading goes on.
 
@@ -82,12 +83,12 @@ class Reader:
             return
 
     async def notify(self) -> None:
-        """Wake up who waits in `finished`."""
+        """Wake those that wait in `finished`."""
         async with self._finished:
             self._finished.notify_all()
 
     async def close(self) -> None:
-        """Stop reading. What is not finished is read again by whoever comes next."""
+        """Stop reading. Another server, or the next start, reads again what is not finished."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -104,7 +105,7 @@ class Reader:
                 await asyncio.sleep(SECONDS_AFTER_TROUBLE)
 
     async def _do_something(self) -> bool:
-        """Do one of the things that are to be done; return whether there was any."""
+        """Tidy up, read a file or remove passages; return whether there was anything to do."""
         if self._untidy:
             self._untidy = False
             try:
@@ -123,9 +124,9 @@ class Reader:
         return True
 
     async def _read(self, unread: Unread) -> None:
-        """Read one file into the index; whatever happens becomes its status.
+        """Read one file into the index; its status says how that ended.
 
-        Only where that cannot be written down, the file stays unread, and is read again.
+        If even the status cannot be stored, the file stays unread, and is read again.
         """
         try:
             used, error = await self._fill(unread)
@@ -151,7 +152,7 @@ class Reader:
         used = number = 0
         try:
             while await self._writing.do(lambda index: index.forget_some(unread.seq)):
-                pass  # a reading that was broken off has left them
+                pass  # left by a reading that was interrupted
             async for some in self._pieces(unread):
                 write = partial(
                     Index.write, seq=unread.seq, owner=self._owner, first=number, passages=some
@@ -172,9 +173,11 @@ class Reader:
         return used, None
 
     async def _pieces(self, unread: Unread) -> AsyncIterator[list[str]]:
-        """Yield the passages of a file, some at a time; stop reading if nobody wants it any more."""
-        child, path = Child(), self._store.content(unread.file.id)
-        waiting = pieces(path, unread.name, unread.file.chunking_strategy.static, child)
+        """Yield the passages of a file, some at a time; stop if it has been deleted."""
+        extractor, path = ExtractorProcess(), self._store.content(unread.file.id)
+        chosen = unread.file.chunking_strategy
+        strategy = chosen.static if chosen and chosen.type == "static" else AUTO.static
+        waiting = pieces(path, unread.name, strategy, extractor)
         loop = asyncio.get_running_loop()
         while True:
             taking = loop.run_in_executor(self._threads, next, waiting, None)
@@ -183,10 +186,10 @@ class Reader:
                     if not await self._looking.do(
                         lambda index: index.is_wanted(unread.seq, self._owner)
                     ):
-                        child.stop()
+                        extractor.stop()
             except BaseException:
-                child.stop()
-                taking.cancel()  # nobody will ask what came of it
+                extractor.stop()
+                taking.cancel()  # its result is not needed
                 raise
             some = await taking
             if some is None:

@@ -1,17 +1,26 @@
-"""A vector store's file as a row of the index. A row that cannot be read is repaired, not refused."""
+"""Vector store files as rows of the index. A row that is not valid is repaired when it is read."""
 
 import json
 import logging
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
+from openai.types import StaticFileChunkingStrategy, StaticFileChunkingStrategyObject
 from openai.types.vector_stores import VectorStoreFile
 from pydantic import ValidationError
+
+from assistants_server.file_search.chunking import DEFAULT_OVERLAP, DEFAULT_TOKENS
 
 log = logging.getLogger(__name__)
 
 COLUMNS = "store, file, status, body"
-AUTO = {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}
+AUTO = StaticFileChunkingStrategyObject(
+    type="static",
+    static=StaticFileChunkingStrategy(
+        max_chunk_size_tokens=DEFAULT_TOKENS, chunk_overlap_tokens=DEFAULT_OVERLAP
+    ),
+)
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
 
 
@@ -19,7 +28,7 @@ def dump(file: VectorStoreFile) -> str:
     return file.model_dump_json(by_alias=True)
 
 
-def load(row: tuple[str, str, str, str]) -> VectorStoreFile:
+def load(row: Sequence[str]) -> VectorStoreFile:
     """Return the file of a row, given as `COLUMNS`.
 
     What is wrong with it is left out and logged, for example an attribute that is null because it
@@ -98,4 +107,6 @@ def _fits(least: dict[str, Any], key: str, value: Any) -> bool:
 
 
 def _place(location: tuple[str | int, ...]) -> str:
-    return ".".join(str(step) for step in location[:1])  # an attribute's name is the user's
+    return ".".join(
+        str(step) for step in location[:1]
+    )  # not the name of an attribute, which is private

@@ -38,7 +38,7 @@ TABLES = (
         tokenize = 'porter unicode61 remove_diacritics 2'
     )
     """,
-    # Numbers of files that are gone, whose passages are still to be removed.
+    # The seq of files that are gone and whose passages are still to be removed.
     "CREATE TABLE IF NOT EXISTS dropped (seq INTEGER PRIMARY KEY)",
 )
 # The server that reads a file; nobody does if it is null. An index of the first version lacks it.

@@ -5,15 +5,14 @@ from typing import Annotated, Literal, get_type_hints
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
-from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistants_server import tokens
 from assistants_server.clock import now
-from assistants_server.offline.ask import ask
-from assistants_server.offline.items import MessageItem, conversation, refuse
+from assistants_server.offline.input_items import MessageItem, conversation, refuse
+from assistants_server.offline.tutors import ask
 from assistants_server.store import new_id
 from assistants_server.tutor import Reply
 from assistants_server.web.fields import Metadata, Temperature, TopP
@@ -27,7 +26,7 @@ UNSUPPORTED = {"audio", "functions", "logprobs", "response_format", "tools"}
 
 
 class CreateChatCompletion(BaseModel):
-    """What the tutor reads of a request; the rest of OpenAI's parameters change nothing for it."""
+    """What the tutor reads of a request. It ignores OpenAI's other parameters."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -44,52 +43,48 @@ class CreateChatCompletion(BaseModel):
 
 @router.post("/chat/completions", response_model=None)
 async def create(body: CreateChatCompletion) -> ChatCompletion | StreamingResponse:
-    given = [name for name, value in body.model_extra.items() if value is not None]
-    refuse(given, KNOWN, UNSUPPORTED)
+    refuse(body, KNOWN, UNSUPPORTED)
     reply = await ask(conversation(body.messages))
     limit = body.max_completion_tokens or body.max_tokens
     text = reply.text if limit is None else tokens.clip(reply.text, limit)
     reason = "stop" if text == reply.text else "length"
     if body.stream:
-        chunks = _chunks(body.model, reply, text, reason)
+        chunks = _chunks(body.model, text, reason)
         return StreamingResponse(chunks, media_type="text/event-stream")
     prompt = sum(tokens.count_message(message.text()) for message in body.messages)
     completion = tokens.count(text)
-    return ChatCompletion(
-        id=new_id("chatcmpl-"),
-        object="chat.completion",
-        created=now(),
-        model=body.model,
-        choices=[
-            {
-                "index": 0,
-                "finish_reason": reason,
-                "message": {"role": "assistant", "content": text},
-            }
-        ],
-        usage=CompletionUsage(
-            prompt_tokens=prompt,
-            completion_tokens=completion,
-            total_tokens=prompt + completion,
-        ),
+    message = {"role": "assistant", "content": text}
+    return ChatCompletion.model_validate(
+        {
+            "id": new_id("chatcmpl-"),
+            "object": "chat.completion",
+            "created": now(),
+            "model": body.model,
+            "choices": [{"index": 0, "finish_reason": reason, "message": message}],
+            "usage": {
+                "prompt_tokens": prompt,
+                "completion_tokens": completion,
+                "total_tokens": prompt + completion,
+            },
+        }
     )
 
 
-def _chunks(model: str, reply: Reply, text: str, reason: str) -> Iterator[str]:
-    id, created = new_id("chatcmpl-"), now()
+def _chunks(model: str, text: str, reason: str) -> Iterator[str]:
+    common = {
+        "id": new_id("chatcmpl-"),
+        "object": "chat.completion.chunk",
+        "created": now(),
+        "model": model,
+    }
 
-    def chunk(delta: dict, finish_reason: str | None = None) -> str:
-        wire = ChatCompletionChunk(
-            id=id,
-            object="chat.completion.chunk",
-            created=created,
-            model=model,
-            choices=[{"index": 0, "delta": delta, "finish_reason": finish_reason}],
-        )
-        return f"data: {wire.model_dump_json(exclude_unset=True)}\n\n"
+    def chunk(delta: dict[str, str], finish_reason: str | None = None) -> str:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        made = ChatCompletionChunk.model_validate({**common, "choices": [choice]})
+        return f"data: {made.model_dump_json(exclude_unset=True)}\n\n"
 
     yield chunk({"role": "assistant", "content": ""})
-    for piece in reply.pieces(text):
+    for piece in Reply.pieces(text):
         yield chunk({"content": piece})
     yield chunk({}, reason)
     yield "data: [DONE]\n\n"

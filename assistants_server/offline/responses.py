@@ -1,5 +1,6 @@
 """``POST /v1/responses``, whole or as a stream, answered by the tutor."""
 
+from dataclasses import replace
 from typing import Annotated, Literal, get_type_hints
 
 from fastapi import APIRouter
@@ -8,10 +9,17 @@ from openai.types import responses as wire
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 from pydantic import BaseModel, ConfigDict, Field
 
-from assistants_server.offline.ask import ask
 from assistants_server.offline.events import stream
-from assistants_server.offline.items import Item, MessageItem, check_calls, conversation, refuse
-from assistants_server.offline.response import Answer
+from assistants_server.offline.input_items import (
+    Item,
+    MessageItem,
+    check_calls,
+    conversation,
+    refuse,
+)
+from assistants_server.offline.response_builder import build_response
+from assistants_server.offline.tutors import ask
+from assistants_server.tutor import Conversation, JsonFormat, Tool
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import (
     Body,
@@ -53,7 +61,7 @@ class FunctionChoice(Body):
 
 
 class CreateResponse(BaseModel):
-    """What the tutor reads of a request; the rest of OpenAI's parameters change nothing for it."""
+    """What the tutor reads of a request. It ignores OpenAI's other parameters."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -75,47 +83,63 @@ class CreateResponse(BaseModel):
             return [MessageItem(role="user", content=self.input)]
         return self.input
 
-    def format(self) -> dict | None:
-        return self.text.format.given() if self.text and self.text.format else None
+    def format(self) -> JsonFormat | None:
+        match self.text and self.text.format:
+            case JsonObjectFormat():
+                return JsonFormat()
+            case JsonSchemaFormat() as given:
+                return JsonFormat(given.schema_ or {})
+        return None
 
-    def choice(self) -> str | dict:
-        """Return the tool_choice.
+    def check_choice(self) -> None:
+        """Check that a tool fits the tool_choice.
 
         Raises:
-            ApiError: 400, no tool is offered that it could mean.
+            ApiError: 400, it does not.
         """
         choice, offered = self.tool_choice, [tool.name for tool in self.tools]
         if isinstance(choice, str):
-            fits, wanted = bool(offered) or choice != "required", "any tool"
+            fits, wanted = bool(offered) or choice != "required", "tool"
         else:
-            fits, wanted = choice.name in offered, f"a tool with the name '{choice.name}'"
+            fits, wanted = choice.name in offered, f"tool with the name '{choice.name}'"
         if not fits:
             raise ApiError(
                 400,
-                f"Invalid 'tool_choice': there is not {wanted} in 'tools'.",
+                f"Invalid 'tool_choice': there is no {wanted} in 'tools'.",
                 param="tool_choice",
                 code="invalid_value",
             )
-        return choice if isinstance(choice, str) else choice.given()
+
+    def question(self) -> Conversation:
+        """Return what the tutor is asked."""
+        choice = self.tool_choice
+        return replace(
+            conversation(self.items(), self.instructions),
+            format=self.format(),
+            tools=tuple(Tool(tool.name, tool.parameters) for tool in self.tools),
+            choice=choice if isinstance(choice, str) else "required",
+            only_tool=None if isinstance(choice, str) else choice.name,
+        )
 
 
 @router.post("/responses", response_model=None)
 async def create(body: CreateResponse) -> wire.Response | StreamingResponse:
-    given = [name for name, value in body.model_extra.items() if value is not None]
-    refuse(given, KNOWN, UNSUPPORTED)
-    items, functions = body.items(), [tool.given() for tool in body.tools]
+    refuse(body, KNOWN, UNSUPPORTED)
+    body.check_choice()
+    items = body.items()
     check_calls(items)
-    asked = conversation(items, body.instructions, body.format(), functions, body.choice())
-    answer = Answer(
-        await ask(asked),
+    reply = await ask(body.question())
+    choice = body.tool_choice
+    response = build_response(
+        reply,
+        [item.text() for item in items],
         model=body.model,
         instructions=body.instructions,
-        read=[item.text() for item in items],
         max_output_tokens=body.max_output_tokens,
-        tools=functions,
-        tool_choice=body.choice(),
+        tools=[tool.given() for tool in body.tools],
+        tool_choice=choice if isinstance(choice, str) else choice.given(),
         parallel_tool_calls=body.parallel_tool_calls,
     )
     if body.stream:
-        return StreamingResponse(stream(answer), media_type="text/event-stream")
-    return answer.response()
+        return StreamingResponse(stream(response, reply.pause), media_type="text/event-stream")
+    return response

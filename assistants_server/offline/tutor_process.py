@@ -9,13 +9,14 @@ import threading
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
-from assistants_server.tutor import process_limits, wire, worker
+from assistants_server.tutor import pipe, process_limits, worker
 
 PACKAGES = ("assistants_server", "sympy", "mpmath")
-# What Python needs to start on some systems. Nothing else of the server's environment goes along.
+# Variables that Python needs to start on some systems; the process gets no others.
 KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-# The same answers on any machine: no order by chance, and no faster integers where they exist.
+# The same answers on any machine: no random order, and the same integers everywhere.
 SETTINGS = {"PYTHONHASHSEED": "0", "SYMPY_GROUND_TYPES": "python", "MPMATH_NOGMPY": "1"}
 
 
@@ -24,11 +25,11 @@ class Ended(Exception):
 
 
 class NotStarted(Ended):
-    """It cannot be started, or its end has come while it started."""
+    """It cannot be started, or it ended while it started."""
 
 
 class TooSlow(Ended):
-    """It was ended, because a question took longer than it may."""
+    """It was ended because a question took too long."""
 
 
 class TutorProcess:
@@ -44,29 +45,30 @@ class TutorProcess:
         """The process's id, or None if there is none."""
         return self._process.pid if self._process else None
 
-    def start(self) -> None:
-        """Start the process if none is alive, and wait until it takes questions.
+    def start(self) -> subprocess.Popen[bytes]:
+        """Return the process, ready for questions; start it if none is alive.
 
         Raises:
             NotStarted: it does not start, or the tutor has been closed.
         """
         if self._process is not None and self._process.poll() is None:
-            return
+            return self._process
         self.end()
         with self._lock:
             if self._closed:
                 raise NotStarted
             try:
-                self._process = _open()
+                self._process = process = _open()
             except OSError:
                 raise NotStarted from None
         with _Deadline(process_limits.SECONDS_TO_START, self):
-            ready = wire.receive_answer(self._process.stdout)
+            ready = pipe.receive_answer(_pipes(process)[1])
         if ready is None:
             self.end()
             raise NotStarted
+        return process
 
-    def ask(self, question: wire.Question, seconds: float) -> wire.Answer:
+    def ask(self, question: pipe.Question, seconds: float) -> pipe.Answer:
         """Return the answer to a question.
 
         Raises:
@@ -75,18 +77,18 @@ class TutorProcess:
             Ended: it has ended for another reason.
             RecursionError: the question's tools or format are nested too deep.
         """
-        self.start()
-        process, answer = self._process, None
+        process, answer = self.start(), None
+        questions, answers = _pipes(process)
         with _Deadline(seconds, self) as deadline, suppress(OSError):  # it ended while we wrote
-            wire.send_question(process.stdin, question)
-            answer = wire.receive_answer(process.stdout)
+            pipe.send_question(questions, question)
+            answer = pipe.receive_answer(answers)
         if answer is None:
             self.end()
             raise TooSlow if deadline.passed or _out_of_cpu(process) else Ended
         return answer
 
     def kill(self) -> None:
-        """Kill the process; who waits for its answer gets `Ended`."""
+        """Kill the process; `ask` raises `Ended` if it waits for an answer."""
         process = self._process
         if process is not None:
             process.kill()
@@ -103,13 +105,14 @@ class TutorProcess:
         if process is not None:
             process.kill()
             process.wait()
-            process.stdout.close()
-            with suppress(OSError):  # something was left to write, and nobody reads it
-                process.stdin.close()
+            questions, answers = _pipes(process)
+            answers.close()
+            with suppress(OSError):  # it flushes what the process has not read
+                questions.close()
 
 
 class _Deadline:
-    """Kills the process if what is inside takes too long."""
+    """Kills the process if the `with` block takes too long."""
 
     def __init__(self, seconds: float, process: TutorProcess) -> None:
         self.passed = False
@@ -132,29 +135,39 @@ class _Deadline:
 
 def _open() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        # -s and -P are -I, less the part that would ignore PYTHONHASHSEED.
+        # -s and -P are -I without -E, which would ignore PYTHONHASHSEED.
         [sys.executable, "-s", "-P", worker.__file__, *_folders()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=tempfile.gettempdir(),
         env={name: os.environ[name] for name in KEPT if name in os.environ} | SETTINGS,
-        start_new_session=True,  # an interrupt is for the notebook alone
+        start_new_session=True,  # so that Ctrl+C reaches the notebook alone
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
 
 
 def _folders() -> list[str]:
-    """Return where the packages are that the process needs: it looks nowhere else for them.
+    """Return the folders of the packages that the process needs; it imports from no others.
 
     Raises:
         NotStarted: one of them is not installed.
     """
-    found = [find_spec(name) for name in PACKAGES]
-    if None in found:
-        raise NotStarted
-    return list(dict.fromkeys(str(Path(spec.origin).parent.parent) for spec in found))
+    folders = []
+    for name in PACKAGES:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            raise NotStarted
+        folders.append(str(Path(spec.origin).parent.parent))
+    return list(dict.fromkeys(folders))
 
 
-def _out_of_cpu(process: subprocess.Popen) -> bool:
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """Return the pipe that takes questions, and the one that brings answers."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return process.stdin, process.stdout
+
+
+def _out_of_cpu(process: subprocess.Popen[bytes]) -> bool:
     return os.name == "posix" and process.returncode == -signal.SIGXCPU

@@ -8,7 +8,7 @@ The skills need SymPy, which takes a second to import and can be made to compute
 server imports only what is below, and ``worker.py`` runs the skills in a process of its own.
 """
 
-from assistants_server.tutor.conversation import Conversation, Message, ToolCall
+from assistants_server.tutor.conversation import Conversation, JsonFormat, Message, Tool, ToolCall
 from assistants_server.tutor.reply import Reply
 
-__all__ = ["Conversation", "Message", "Reply", "ToolCall"]
+__all__ = ["Conversation", "JsonFormat", "Message", "Reply", "Tool", "ToolCall"]

@@ -5,33 +5,24 @@ import re
 import sympy
 from sympy import Expr
 
-from assistants_server.tutor.expressions import Formula, formulas, whole
+from assistants_server.tutor.formulas import Formula, expressions
 from assistants_server.tutor.lesson import Lesson, Step
-from assistants_server.tutor.writing import show
+from assistants_server.tutor.notation import show
+from assistants_server.tutor.whole_numbers import whole
 
 MAX_TO_FACTOR = 10**30
 WORK = (
-    (
-        re.compile(r"\bfactor(?:i[sz]e)?\b", re.I),
-        sympy.factor,
-        "factor",
-        "find what all terms share",
-    ),
-    (
-        re.compile(r"\bexpand\b|\bmultiply out\b", re.I),
-        sympy.expand,
-        "expand",
-        "multiply each term by each",
-    ),
-    (re.compile(r"\bsimplif", re.I), sympy.simplify, "simplify", "bring like terms together"),
+    (r"\bfactor(?:i[sz]e)?\b", sympy.factor, "factor", "find what all terms share"),
+    (r"\bexpand\b|\bmultiply out\b", sympy.expand, "expand", "multiply each term by each"),
+    (r"\bsimplif", sympy.simplify, "simplify", "bring like terms together"),
 )
 
 
 def answer(text: str) -> Lesson | None:
     """Rewrite the expression in `text`, if it asks for that."""
     for pattern, rewrite, verb, how in WORK:
-        if pattern.search(text):
-            found = [formula for formula in formulas(text) if len(formula.sides) == 1]
+        if re.search(pattern, text, re.I):
+            found = expressions(text)
             number = re.search(r"\b\d[\d,]*\b", text)
             if verb == "factor" and number and not any(formula.symbols for formula in found):
                 return _prime_factors(number[0].replace(",", ""))

@@ -16,24 +16,18 @@ from assistants_server.tutor import (
     equations,
     follow_ups,
     grading,
-    manners,
     quiz,
+    small_talk,
     topics,
 )
 from assistants_server.tutor.budget import OVERTAXED, OutOfCalls, within_budget
 from assistants_server.tutor.conversation import Conversation, ToolCall
+from assistants_server.tutor.json_answers import as_json
 from assistants_server.tutor.lesson import Lesson
 from assistants_server.tutor.phrasing import decline, phrase
 from assistants_server.tutor.process_limits import CALLS
-from assistants_server.tutor.refusals import (
-    FAILED,
-    NEEDS_CODE,
-    NOT_UNDERSTOOD,
-    TOO_HARD,
-    TOO_LONG,
-)
+from assistants_server.tutor.refusals import FAILED, NEEDS_CODE, NOT_UNDERSTOOD, TOO_HARD, TOO_LONG
 from assistants_server.tutor.reply import Reply
-from assistants_server.tutor.structured import as_json
 
 SKILLS: tuple[Callable[[str], Lesson | None], ...] = (
     calculus.answer,
@@ -41,9 +35,9 @@ SKILLS: tuple[Callable[[str], Lesson | None], ...] = (
     counting.answer,
     equations.answer,
     arithmetic.answer,
-    manners.thanks,
+    small_talk.thanks,
     topics.answer,
-    manners.answer,
+    small_talk.answer,
 )
 
 TOOL_SKILLS = (quiz, coding)
@@ -60,7 +54,7 @@ def answer(conversation: Conversation, most_calls: int = CALLS) -> Reply:
     Raises:
         OutOfCalls: it took `most_calls`, and they were fewer than `CALLS`.
     """
-    # What is remembered of other questions would change how many calls this one needs.
+    # What SymPy has cached for other questions would change how many calls this one needs.
     clear_cache()
     _lesson.cache_clear()
     try:
@@ -71,7 +65,7 @@ def answer(conversation: Conversation, most_calls: int = CALLS) -> Reply:
         if isinstance(reason, OutOfCalls) and most_calls < CALLS:
             raise
         return decline(conversation, TOO_HARD)
-    except Exception:  # SymPy has faults of its own
+    except Exception:  # SymPy has bugs
         return decline(conversation, FAILED)
 
 
@@ -107,22 +101,16 @@ def _is_for_documents(conversation: Conversation) -> bool:
 
 def _forced(conversation: Conversation) -> ToolCall | None:
     """Return a call that the tool_choice demands although the question does not."""
-    if conversation.choice in ("auto", "none") or not conversation.tools:
+    tools = conversation.callable_tools()
+    if conversation.choice != "required" or not tools:
         return None
-    wanted = conversation.choice.get("name") if isinstance(conversation.choice, dict) else None
-    tools = [tool for tool in conversation.tools if isinstance(tool.get("name"), str)]
-    tool = next((tool for tool in tools if wanted in (None, tool["name"])), None)
-    if tool is None:
-        return None
-    if tool["name"] == documents.TOOL:
+    tool = tools[0]
+    if tool.name == documents.TOOL:
         return documents.call(conversation)
     lesson, text = _respond(conversation)
-    if tool["name"] == coding.TOOL:
-        arguments = json.dumps({"code": f"print({text!r})"})
-    else:
-        schema = {"type": "json_schema", "schema": tool.get("parameters") or {"type": "object"}}
-        arguments = as_json(lesson, text, schema)
-    return ToolCall(tool["name"], arguments)
+    if tool.name == coding.TOOL:
+        return ToolCall(tool.name, json.dumps({"code": f"print({text!r})"}))
+    return ToolCall(tool.name, as_json(lesson, text, tool.parameters or {"type": "object"}))
 
 
 def _conclude(conversation: Conversation) -> str:

@@ -4,9 +4,9 @@ import re
 
 import sympy
 
-from assistants_server.tutor.expressions import Formula, formulas, prose
+from assistants_server.tutor.formulas import Formula, expressions, prose
 from assistants_server.tutor.lesson import Lesson, Step
-from assistants_server.tutor.writing import decimal, show
+from assistants_server.tutor.notation import decimal, show
 
 ASKED = re.compile(
     r"\b(?:what(?:'s|’s| is| are| do)|calculate|compute|evaluate|how much|work out|solve|find)\b"
@@ -21,7 +21,7 @@ ORDER = Step(
 
 def answer(text: str) -> Lesson | None:
     """Work out the number that `text` asks for."""
-    found = [formula for formula in formulas(text) if len(formula.sides) == 1]
+    found = expressions(text)
     sums = [formula for formula in found if not formula.symbols]
     if not sums or len(sums) < len(found):
         return None

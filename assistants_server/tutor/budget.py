@@ -1,4 +1,4 @@
-"""A bound on how long SymPy may think.
+"""A bound on how long SymPy may compute.
 
 Some integrals would take it hours. The bound counts function calls, not seconds, so that the same
 question has the same answer on a slow machine and on a fast one. What takes long in few calls,
@@ -20,7 +20,7 @@ class OutOfCalls(TooHard):
     """It was given up because it needed more calls than it was allowed."""
 
 
-# What gives a computation up: by itself, or because Python ends it.
+# What ends a computation that is too hard: this bound, or Python.
 OVERTAXED = (TooHard, RecursionError, OverflowError, MemoryError)
 
 
@@ -39,7 +39,8 @@ def within_budget(most_calls: int, compute: Callable[..., T], *args: object) -> 
             raise OutOfCalls
 
     def count_on(ignored: "sys.UnraisableHookArgs") -> None:
-        # Python ends the counting when it raises, and a generator that is being closed ignores it.
+        # Python removes the profile function when it raises, and a generator that is being closed
+        # swallows the exception: so set it again.
         if ignored.exc_type is OutOfCalls:
             sys.setprofile(count)
         else:

@@ -5,16 +5,16 @@ import re
 import sympy
 from sympy import Expr, Symbol
 
-from assistants_server.tutor.budget import TooHard
-from assistants_server.tutor.expressions import Formula, formulas, symbol_after
+from assistants_server.tutor.formulas import functions, symbol_after
 from assistants_server.tutor.lesson import Lesson, Step
-from assistants_server.tutor.size import MAX_DIGITS
-from assistants_server.tutor.writing import decimal, show
+from assistants_server.tutor.notation import decimal, show
+from assistants_server.tutor.parser import Parser
+from assistants_server.tutor.tokenizer import plain, tokens_of
 
 DERIVATIVE = re.compile(r"\b(?:derivative|differentiate|derive)\b|\bd\s*/\s*d[a-z]\b", re.I)
 INTEGRAL = re.compile(r"\b(?:integral|integrate|antiderivative)\b|∫", re.I)
 LIMIT = re.compile(r"\b(?:limit|lim)\b", re.I)
-NUMBER = r"(-?\s*(?:\d+(?:\.\d+)?(?:/\d+)?|pi|π|infinity|∞|e)\b|∞)"
+NUMBER = r"(-?\s*(?:infinity\b|∞|(?:(?:\d+(?:\.\d+)?)?(?:pi|π|e)|\d+(?:\.\d+)?)(?:/\d+)?\b))"
 BOUNDS = re.compile(rf"\b(?:from|between)\s+{NUMBER}\s*(?:to|and)\s+{NUMBER}", re.I)
 APPROACH = re.compile(
     rf"(?:as\s+)?\b([a-z])\s*(?:→|->|approaches|goes to|tends to)\s*{NUMBER}", re.I
@@ -30,28 +30,24 @@ def answer(text: str) -> Lesson | None:
     return None
 
 
-def _function(text: str) -> tuple[Formula | None, Expr | None]:
-    """Return the function in `text`, also where it is a bare letter or ``f(x) = ...``."""
-    text = re.sub(r"\b[a-zA-Z]\s*\(\s*[a-z]\s*\)\s*=|\by\s*=", " ", text)
+def _function(text: str) -> tuple[str, Expr | None]:
+    """Return the function in `text` as it is written, which may be a bare letter, and as read."""
     text = re.sub(r"\bd\s*/\s*d([a-z])\b", r" derivative ", text)
     text = re.sub(r"\bd([a-z])\b", " ", text)
-    for formula in formulas(text):
-        if len(formula.sides) == 1:
-            return formula, formula.sides[0]
+    for formula in functions(text):
+        return formula.source, formula.sides[0]
     single = symbol_after(r"\b(?:of|differentiate|integrate)\s*(?:the\s+function)?", text)
-    return None, single
+    return str(single), single
 
 
 def _variable(text: str, function: Expr) -> Symbol:
     named = symbol_after(r"\b(?:with respect to|in terms of|d\s*/\s*d|as)", text)
-    symbols = sorted(function.free_symbols, key=str)
-    if named in symbols or (named and not symbols):
-        return named
-    return next((symbol for symbol in symbols if symbol.name == "x"), (symbols or [Symbol("x")])[0])
+    symbols = sorted(function.free_symbols, key=str) or [named or Symbol("x")]
+    return min(symbols, key=lambda symbol: (symbol != named, symbol.name != "x"))
 
 
 def _differentiate(text: str) -> Lesson | None:
-    formula, function = _function(text)
+    source, function = _function(text)
     if function is None:
         return None
     x = _variable(text, function)
@@ -61,7 +57,6 @@ def _differentiate(text: str) -> Lesson | None:
     steps = _derivative_steps(function, x)
     if order == 2:
         steps += (Step("differentiate once more", show(result)),)
-    source = formula.source if formula else show(function)
     return Lesson(f"The {name} of {source} is {show(result)}", steps, value=show(result))
 
 
@@ -91,11 +86,10 @@ def _rule(term: Expr, x: Symbol) -> str:
 
 def _integrate(text: str) -> Lesson | None:
     bounds = BOUNDS.search(text)
-    formula, function = _function(BOUNDS.sub(" , ", text))
+    source, function = _function(BOUNDS.sub(" , ", text))
     if function is None:
         return None
     x = _variable(text, function)
-    source = formula.source if formula else show(function)
     anti = sympy.integrate(function, x)
     if anti.has(sympy.Integral):
         return Lesson(f"I found no closed form for the integral of {source}")
@@ -123,12 +117,11 @@ def _integrate(text: str) -> Lesson | None:
 
 def _limit(text: str) -> Lesson | None:
     approach = APPROACH.search(text)
-    formula, function = _function(APPROACH.sub(" , ", text))
+    source, function = _function(APPROACH.sub(" , ", text))
     if function is None or approach is None:
         return None
     x, point = Symbol(approach[1]), _number(approach[2])
     value = sympy.limit(function, x, point)
-    source = formula.source if formula else show(function)
     if isinstance(value, sympy.AccumBounds) or value.has(sympy.nan):
         return Lesson(f"{source} has no limit as {x} goes to {show(point)}")
     return Lesson(
@@ -137,13 +130,7 @@ def _limit(text: str) -> Lesson | None:
 
 
 def _number(text: str) -> Expr:
-    text = text.replace(" ", "").replace("π", "pi").replace("infinity", "∞").lower()
-    sign = -1 if text.startswith("-") else 1
-    constants = {"pi": sympy.pi, "e": sympy.E, "∞": sympy.oo}
-    bare = text.lstrip("-")
-    if bare in constants:
-        return sign * constants[bare]
-    if len(bare) > MAX_DIGITS:
-        raise TooHard
-    above, _, below = bare.partition("/")
-    return sign * sympy.Rational(above) / sympy.Rational(below or "1")
+    bare = text.lower().replace(" ", "").replace("infinity", "∞")
+    if bare.endswith("∞"):
+        return -sympy.oo if bare.startswith("-") else sympy.oo
+    return Parser(tokens_of(plain(bare))).parse()

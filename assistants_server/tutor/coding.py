@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sympy.printing.numpy import NumPyPrinter
 
 from assistants_server.tutor.conversation import Conversation, ToolCall
-from assistants_server.tutor.expressions import Formula, formulas, whole
+from assistants_server.tutor.formulas import Formula, functions
+from assistants_server.tutor.whole_numbers import whole
 
 TOOL = "code_interpreter"
 MOST = 10_000
@@ -105,7 +106,7 @@ def _program(conversation: Conversation) -> Program | None:
 def _fibonacci(text: str) -> Program | None:
     if not FIBONACCI.search(text):
         return None
-    n = _how_many(text, 10)
+    n = _how_many(text) or 10
     code = f"""numbers = [0, 1]
 while len(numbers) < {n}:
     numbers.append(numbers[-1] + numbers[-2])
@@ -119,13 +120,13 @@ def _primes(text: str) -> Program | None:
         return None
     bound = UP_TO.search(text)
     if bound and not FIRST.search(text):
-        n = whole(bound[1], MOST * 10)
+        n: int | None = whole(bound[1], MOST * 10)
         condition, name = f"candidate < {n}", f"The primes below {n} are"
     else:
-        n = _how_many(text, 10, asked=bool(re.search(r"\d", text)))
-        if n is None:
-            return None
+        n = _how_many(text)
         condition, name = f"len(numbers) < {n}", f"The first {n} primes are"
+    if n is None:
+        return None
     code = f"""numbers, candidate = [], 2
 while {condition}:
     if all(candidate % prime for prime in numbers if prime * prime <= candidate):
@@ -157,10 +158,10 @@ def _table(text: str) -> Program | None:
         code = f"""for row in range(1, {n} + 1):
     print("".join(f"{{row * column:5}}" for column in range(1, {n} + 1)))"""
         return Program(code, f"The multiplication table up to {n}")
-    functions = _functions(RANGE.sub(" ", text))
+    functions = _functions(text)
     if not functions:
         return None
-    low, high = RANGE.search(text).groups() if RANGE.search(text) else ("0", "10")
+    low, high = _range(text, "0", "10")
     printed = ", ".join(_numpy(function) for function in functions)
     heads = " ".join(f"{_name(function):>14}" for function in functions)
     code = f"""import numpy
@@ -172,26 +173,20 @@ for x in numpy.arange({low}, {high} + 1):
 
 
 def _plot(text: str) -> Program | None:
-    functions = _functions(RANGE.sub(" ", text)) if PLOT.search(text) else []
+    functions = _functions(text) if PLOT.search(text) else []
     if not functions:
         return None
-    low, high = RANGE.search(text).groups() if RANGE.search(text) else ("-5", "5")
-    lines = [
-        f'plt.plot(x, {_numpy(function)} + 0 * x, label="{_name(function)}")'
-        for function in functions
-    ]
-    code = "\n".join(
-        [
-            "import matplotlib.pyplot as plt",
-            "import numpy",
-            "",
-            f"x = numpy.linspace({low}, {high}, 400)",
-            *lines,
-            "plt.grid(alpha=0.3)",
-            "plt.legend()",
-            "plt.show()",
-        ]
-    )
+    low, high = _range(text, "-5", "5")
+    plots = [f'plt.plot(x, {_numpy(each)} + 0 * x, label="{_name(each)}")' for each in functions]
+    lines = "\n".join(plots)
+    code = f"""import matplotlib.pyplot as plt
+import numpy
+
+x = numpy.linspace({low}, {high}, 400)
+{lines}
+plt.grid(alpha=0.3)
+plt.legend()
+plt.show()"""
     names = " and ".join(map(_name, functions))
     return Program(code, f"Here is {names} from {low} to {high}", shows_output=False)
 
@@ -257,18 +252,22 @@ def _has_numbers(conversation: Conversation) -> bool:
     return False
 
 
-def _how_many(text: str, default: int, asked: bool = True) -> int | None:
+def _how_many(text: str) -> int | None:
     match = FIRST.search(text) or ANY_NUMBER.search(text)
     if match is None:
-        return default if asked else None
+        return None
     return max(1, whole(next(group for group in match.groups() if group), MOST))
+
+
+def _range(text: str, low: str, high: str) -> tuple[str, str]:
+    """Return the range that a message names, or the one given."""
+    found = RANGE.search(text)
+    return (found[1], found[2]) if found else (low, high)
 
 
 def _functions(text: str) -> list[Formula]:
     """Return the functions of x, or of another single letter, that a message names."""
-    text = re.sub(r"\b[a-zA-Z]\s*\(\s*[a-z]\s*\)\s*=|\by\s*=", " ", text)
-    found = [formula for formula in formulas(text) if len(formula.sides) == 1]
-    return [formula for formula in found if len(formula.symbols) == 1]
+    return [function for function in functions(RANGE.sub(" ", text)) if len(function.symbols) == 1]
 
 
 def _numpy(formula: Formula) -> str:

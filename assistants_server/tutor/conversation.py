@@ -1,4 +1,4 @@
-"""What the tutor is asked, and how it is to answer."""
+"""The conversation that the tutor answers."""
 
 import re
 import unicodedata
@@ -35,33 +35,50 @@ class ToolCall:
 
 
 @dataclass(frozen=True)
+class Tool:
+    """A function that may be called. Its parameters are a JSON Schema, or None."""
+
+    name: str
+    parameters: object = None
+
+
+@dataclass(frozen=True)
+class JsonFormat:
+    """An answer in JSON: any object, or one that fits the JSON Schema."""
+
+    schema: object = None
+
+
+@dataclass(frozen=True)
 class Conversation:
     """A conversation that waits for the tutor.
 
     Attributes:
         instructions: how to answer.
         turns: the messages, and the tool calls between them, oldest first.
-        format: the ``text.format`` of a Responses request, or None for plain text.
-        tools: the functions that may be called, as the Responses API describes them.
-        choice: the ``tool_choice``.
+        format: what the answer must look like; None for plain text.
+        tools: the functions that may be called.
+        choice: whether to call one.
+        only_tool: the name of the one function that may be called; None if any may.
     """
 
     instructions: str
     turns: tuple[Message | ToolCall, ...]
-    format: dict | None = None
-    tools: tuple[dict, ...] = ()
-    choice: str | dict = "auto"
+    format: JsonFormat | None = None
+    tools: tuple[Tool, ...] = ()
+    choice: Literal["none", "auto", "required"] = "auto"
+    only_tool: str | None = None
 
     def recent(self) -> "Conversation":
-        """Return its end: what was said since the last answer, and at most `MOST_TURNS` before."""
+        """Return the turns since the last answer, with at most `MOST_TURNS` before them."""
         return replace(self, turns=self.turns[max(0, self._start() - MOST_TURNS) :])
 
     def verbatim(self) -> str:
-        """Return what the user has said since the last answer, as it was written."""
+        """Return what the user has written since the last answer, unchanged."""
         return "\n".join(turn.text for turn in self._latest() if isinstance(turn, Message))
 
     def question(self) -> str:
-        """Return the same with single spaces and line breaks, and with ASCII digits."""
+        """Return the same with single spaces, single line breaks and ASCII digits."""
         text = re.sub(r"\s+", lambda run: "\n" if "\n" in run[0] else " ", self.verbatim())
         return re.sub(r"(?![0-9])\d", lambda digit: str(unicodedata.decimal(digit[0])), text)
 
@@ -81,18 +98,17 @@ class Conversation:
         return replace(self, turns=self.turns[:end])
 
     def may_call(self, name: str) -> bool:
-        """Return whether a function is offered, and the choice does not rule it out."""
-        if self.choice == "none":
-            return False
-        if isinstance(self.choice, dict):
-            return self.choice.get("name") == name
-        return any(tool.get("name") == name for tool in self.tools)
+        """Return whether a function is offered and the tool_choice allows it."""
+        return self.choice != "none" and any(tool.name == name for tool in self.callable_tools())
+
+    def callable_tools(self) -> list[Tool]:
+        return [tool for tool in self.tools if self.only_tool in (None, tool.name)]
 
     def wants_brevity(self) -> bool:
         return bool(BRIEF.search(self.instructions) or BRIEF.search(self.question()))
 
     def addressee(self) -> str | None:
-        """Return the name that the instructions want the user to be called by."""
+        """Return the name by which the instructions want the user to be addressed."""
         match = ADDRESS.search(self.instructions)
         return match[1].strip() if match else None
 
@@ -104,7 +120,7 @@ class Conversation:
         return latest[first:]
 
     def _start(self) -> int:
-        """Return where that which follows the last answer begins."""
+        """Return the place of the first turn after the last answer."""
         start = len(self.turns)
         while start and not _is_answer(self.turns[start - 1]):
             start -= 1

@@ -1,9 +1,9 @@
-"""Counting, slowly if asked: an answer that takes its time."""
+"""Counts, slowly if asked: an answer that can be streamed and cancelled."""
 
 import re
 
-from assistants_server.tutor.expressions import whole
 from assistants_server.tutor.lesson import Lesson
+from assistants_server.tutor.whole_numbers import whole
 
 COUNT = re.compile(
     r"\bcount\b.{0,40}?\b(?:from\s+(-?\d+)\s+)?(?:up\s+|down\s+)?to\s+(-?\d+)\b", re.I | re.S

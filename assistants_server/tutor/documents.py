@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 from assistants_server.tutor.conversation import Conversation, ToolCall
+from assistants_server.tutor.whole_numbers import counted
 
 TOOL = "file_search"
 ABOUT_DOCUMENTS = re.compile(
@@ -13,13 +14,12 @@ ABOUT_DOCUMENTS = re.compile(
     re.I,
 )
 MARK = re.compile(r"(?:\A|(?<=\n\n))(【\d{1,9}:\d{1,9}†[^】\n]{0,300}】)\n")
-# A short line that ends without a mark, before one that begins anew: how PDFs show a heading.
+# A heading, as text from a PDF shows it: a short line without a full stop, before a capital letter.
 HEADING = re.compile(r"(?:(?<=\n)|\A)[^\n.!?,;:]{1,45}\n(?=[A-Z])")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])")
 COUNTED = re.compile(
     r"\b(one|two|three|four|five|1|2|3|4|5|a single) (?:short )?sentences?\b", re.I
 )
-NUMBERS = {"one": 1, "a single": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 EMPTY_WORDS = """
 a about according all also an and any are as at be been but by can could did do does document
 documents explain file files for from give had has have how i if in into is it its me mention
@@ -28,7 +28,7 @@ should some tell text than that the their them then there these they this those 
 was we were what when where which who whom why will with would you your behind cool pdf docx
 """
 EMPTY = frozenset(EMPTY_WORDS.split())
-# What a question about the whole consists of, and what it then looks for.
+# A question of these words alone is about the whole document; then CONCEPT_WORDS are looked for.
 BROAD_WORDS = """
 math mathematic mathematical concept idea topic main point summary summariz
 """
@@ -40,8 +40,8 @@ probability projection proof radian series singular sphere statistics symmetry t
 triangle trigonometry vector
 """
 CONCEPTS = CONCEPT_WORDS.split()
-CONCEPTS_OF_A_SENTENCE = 4  # that make it a full answer to such a question
-MOST_MISSING = 0.5  # of a question's words; a sentence that lacks as many is no answer
+CONCEPTS_OF_A_SENTENCE = 4  # as many as make a sentence a full answer to such a question
+MOST_MISSING = 0.5  # the share of a question's words that an answer may lack
 NOTHING = (
     "I found nothing about that in the documents. I am the offline tutor, a script: I look for the "
     "words of your question, so other words may help."
@@ -81,14 +81,14 @@ def conclude(conversation: Conversation, call: ToolCall) -> str:
 
 
 def _wanted(question: str) -> set[str]:
-    """Return what the question is about; nothing if it is about the whole."""
+    """Return the words that a question is about; none if it is about the whole document."""
     words = {word for word in re.findall(r"\w+", question.lower()) if len(word) > 1}
     return {_stem(word) for word in words - EMPTY} - EMPTY - BROAD
 
 
 def _sentences(output: str, wanted: set[str], enough: int) -> list[Sentence]:
     found: dict[str, Sentence] = {}
-    # What stands before the first mark belongs to none.
+    # What stands before the first mark belongs to no passage.
     _, *pieces = MARK.split(output)
     for mark, passage in zip(pieces[::2], pieces[1::2]):
         for text in _cut(passage):
@@ -114,9 +114,8 @@ def _is_whole(text: str) -> bool:
 
 
 def _how_many(conversation: Conversation) -> int:
-    if counted := COUNTED.search(conversation.question()):
-        number = counted[1].lower()
-        return NUMBERS.get(number) or int(number)
+    if wanted := COUNTED.search(conversation.question()):
+        return counted(wanted[1], 5)
     return 1 if conversation.wants_brevity() else 3
 
 

@@ -3,14 +3,13 @@
 import sympy
 from sympy import Eq, Expr, Symbol
 
-from assistants_server.tutor.expressions import Formula, formulas, symbol_after
+from assistants_server.tutor.formulas import Formula, formulas, symbol_after
 from assistants_server.tutor.lesson import Lesson, Step
 from assistants_server.tutor.linear import is_linear, linear_steps
+from assistants_server.tutor.notation import decimal, listing, show, show_value
 from assistants_server.tutor.polynomial import polynomial_steps, roots
 from assistants_server.tutor.size import checked_all
-from assistants_server.tutor.writing import decimal, listing, show, show_value
 
-STARTING_POINTS = (0.5, 1, -1, 2, -2, 5, -5, 10, -10)
 MAX_UNKNOWNS = 6
 
 
@@ -30,23 +29,24 @@ def _one(equation: Formula, wanted: Symbol | None) -> Lesson:
     symbols = equation.symbols
     if not symbols:
         return _statement(equation)
-    x = wanted if wanted in symbols else _unknown(symbols)
-    if is_linear(left, right, x):
+    x = min(symbols, key=lambda symbol: (symbol != wanted, symbol.name != "x"))
+    if is_linear(equation.sides, x):
         return _linear(equation, x)
+    steps: tuple[Step, ...] = ()
     if (left - right).is_polynomial(x):
         solutions, steps = roots(left, right, x), polynomial_steps(left, right, x)
     else:
-        solutions, steps = _solve(left - right, x), ()
-    if solutions is None:
-        return _numeric(equation, x)
+        try:
+            # SymPy solves abs(x) = 3 for a real x only.
+            is_real = symbols == [x] and (left - right).has(sympy.Abs)
+            unknown = Symbol(x.name, real=True) if is_real else x
+            solutions = sympy.solve((left - right).subs(x, unknown), unknown)
+        except NotImplementedError:
+            return Lesson(f"I found no solution of {equation.source}, which may still have one")
     solutions = sorted(checked_all(solutions), key=_order)
     if not solutions:
         return Lesson(f"{equation.source} has no solution", steps, value=[])
     return _solved(equation, x, solutions, steps)
-
-
-def _unknown(symbols: list[Symbol]) -> Symbol:
-    return next((symbol for symbol in symbols if symbol.name == "x"), symbols[0])
 
 
 def _statement(equation: Formula) -> Lesson:
@@ -96,32 +96,11 @@ def _check(equation: Formula, x: Symbol, solution: Expr) -> str:
     return f"with {x} = {show(solution)} both sides are {show(sides[0])}"
 
 
-def _solve(difference: Expr, x: Symbol) -> list[Expr] | None:
-    try:
-        return sympy.solve(difference, x)
-    except NotImplementedError:
-        return None
-
-
 def _order(solution: Expr) -> tuple:
     if not solution.is_number:
         return (2, 0, 0, str(solution))
     real, imaginary = sympy.N(solution).as_real_imag()
     return (0 if imaginary == 0 else 1, float(real), float(imaginary), "")
-
-
-def _numeric(equation: Formula, x: Symbol) -> Lesson:
-    difference = equation.sides[0] - equation.sides[1]
-    for start in STARTING_POINTS:
-        try:
-            root = sympy.nsolve(difference, x, start)
-        except (ValueError, ZeroDivisionError, TypeError, NotImplementedError):
-            continue
-        if root.is_real:
-            steps = (Step(f"start from {x} = {start} and improve it with Newton's method"),)
-            value = decimal(root)
-            return Lesson(f"{equation.source} gives {x} ≈ {value}", steps, value=[value])
-    return Lesson(f"I found no solution of {equation.source}, which may still have one", value=[])
 
 
 def _system(equations: list[Formula]) -> Lesson | None:
@@ -161,7 +140,7 @@ def _substitution(equations: list[Formula], symbols: list[Symbol]) -> tuple[Step
     """Return the steps for two linear equations in two unknowns; none for other systems."""
     if len(equations) != 2 or len(symbols) != 2:
         return ()
-    if not all(is_linear(*each.sides, symbol) for each in equations for symbol in symbols):
+    if not all(is_linear(each.sides, symbol) for each in equations for symbol in symbols):
         return ()
     first, second = equations
     gone = _easiest(first, symbols)
@@ -178,7 +157,7 @@ def _substitution(equations: list[Formula], symbols: list[Symbol]) -> tuple[Step
 
 
 def _easiest(equation: Formula, symbols: list[Symbol]) -> Symbol:
-    """Return the unknown to solve for: the last one without a factor, or else any that is there."""
+    """Return the unknown to solve for: the last one without a factor, or else the last one."""
     difference = sympy.expand(equation.sides[0] - equation.sides[1])
     present = [symbol for symbol in symbols if difference.has(symbol)]
     plain = [symbol for symbol in present if difference.coeff(symbol) in (1, -1)]

@@ -1,4 +1,4 @@
-"""Questions that lean on what was said before: "Could you explain this to me?"."""
+"""Recognises questions about the answer before: "Could you explain this to me?"."""
 
 import re
 

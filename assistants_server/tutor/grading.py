@@ -1,4 +1,4 @@
-"""Grades the responses to a quiz: right, wrong, or "I don't know", with a word on each."""
+"""Grades the responses to a quiz: right, wrong, or "I don't know", with a remark on each."""
 
 import json
 import re
@@ -6,9 +6,9 @@ import string
 
 from assistants_server.tutor import equations
 from assistants_server.tutor.conversation import ToolCall
-from assistants_server.tutor.expressions import whole
 from assistants_server.tutor.quiz import topic_of
 from assistants_server.tutor.topics import Topic
+from assistants_server.tutor.whole_numbers import whole
 
 UNKNOWN = re.compile(r"(?:i )?(?:do(?:n[’']?t| not) know|no idea|idk|skip|pass)?")
 SPOKEN = re.compile(r"[\w’']+")
@@ -55,16 +55,11 @@ def _grade(question: dict, response: str) -> tuple[str, str]:
     choices = [str(choice) for choice in choices] if isinstance(choices, list) else []
     if UNKNOWN.fullmatch(" ".join(SPOKEN.findall(response.lower()))):
         return "Not answered", f"That is all right. {_solution(text, topic)}"
-    if choices:
-        chosen = _chosen(response, choices)
-        wanted = next((each for each in _answers(topic) if each in choices), None)
-        if wanted is not None:
-            if chosen == wanted:
-                return "Right", f"{topic.gist}."
-            return (
-                "Wrong",
-                f"It is {wanted}. {topic.gist}." if wanted == topic.name else f"{wanted}.",
-            )
+    if topic is not None and (topic.gist in choices or topic.name in choices):
+        wanted = topic.gist if topic.gist in choices else topic.name
+        if _chosen(response, choices) == wanted:
+            return "Right", f"{topic.gist}."
+        return "Wrong", f"{wanted}." if wanted == topic.gist else f"It is {wanted}. {topic.gist}."
     solved = equations.answer(text)
     if solved is not None:
         return _compare(response, solved.value, solved.result)
@@ -83,10 +78,6 @@ def _solution(text: str, topic: Topic | None) -> str:
     return (
         f"{topic.name.capitalize()}: {topic.gist}." if topic else "I do not know the answer either."
     )
-
-
-def _answers(topic: Topic | None) -> tuple[str, ...]:
-    return (topic.gist, topic.name) if topic else ()
 
 
 def _chosen(response: str, choices: list[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""What a skill answers, before it is put into the style that was asked for."""
+"""What a skill returns: an answer with its steps, in no style yet."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """Something to do, as an order, and what comes of it: ``divide by 3``, ``x = 1``."""
+    """An action in the imperative, and its outcome: ``divide by 3``, ``x = 1``."""
 
     action: str
     outcome: str = ""
@@ -47,7 +47,7 @@ class Lesson:
         return "\n".join(parts)
 
     def explanation(self, brief: bool) -> str:
-        """The reasons, for someone who has the answer already; one sentence if `brief`."""
+        """The steps, for a reader who has the answer already; one sentence if `brief`."""
         if not brief:
             return self.full()
         if not self.steps:

@@ -1,18 +1,18 @@
-"""The steps of a linear equation: the same on both sides, until the unknown stands alone."""
+"""The steps that solve a linear equation: the same is done to both sides, one thing at a time."""
 
 from sympy import Expr, Poly, Symbol, expand
 
 from assistants_server.tutor.lesson import Step
-from assistants_server.tutor.writing import show
+from assistants_server.tutor.notation import show
 
 
-def is_linear(left: Expr, right: Expr, x: Symbol) -> bool:
+def is_linear(sides: tuple[Expr, ...], x: Symbol) -> bool:
     """Return whether both sides are polynomials of degree one at most in `x`."""
-    return all(side.is_polynomial(x) and Poly(side, x).degree() <= 1 for side in (left, right))
+    return all(side.is_polynomial(x) and Poly(side, x).degree() <= 1 for side in sides)
 
 
 def linear_steps(left: Expr, right: Expr, x: Symbol, source: str) -> tuple[Step, ...]:
-    """Return the steps from ``left = right`` to ``x = ...``, none of them idle.
+    """Return the steps from ``left = right`` to ``x = ...``, without steps that change nothing.
 
     `source` is how the equation was written: SymPy multiplies some brackets out unasked.
 

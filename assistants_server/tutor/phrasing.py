@@ -1,10 +1,10 @@
-"""Puts a lesson into the style that was asked for: JSON, or plain words to somebody by name."""
+"""Puts a lesson into the style that was asked for: JSON, or words addressed to the user."""
 
 from assistants_server.tutor.budget import OVERTAXED
 from assistants_server.tutor.conversation import Conversation
+from assistants_server.tutor.json_answers import as_json
 from assistants_server.tutor.lesson import Lesson
 from assistants_server.tutor.reply import Reply
-from assistants_server.tutor.structured import as_json, asks_for_json
 
 
 def phrase(conversation: Conversation, lesson: Lesson, text: str) -> Reply:
@@ -16,14 +16,14 @@ def phrase(conversation: Conversation, lesson: Lesson, text: str) -> Reply:
     Raises:
         TooHard: the response format asks for more fields than the tutor fills.
     """
-    if asks_for_json(conversation.format):
-        return Reply(as_json(lesson, text, conversation.format), lesson.pause)
+    if conversation.format is not None:
+        return Reply(as_json(lesson, text, conversation.format.schema), lesson.pause)
     name = conversation.addressee()
     return Reply(f"{name}: {text}" if name else text, lesson.pause)
 
 
 def decline(conversation: Conversation, reason: Lesson) -> Reply:
-    """Return a reply that says why there is no answer; in plain words if no others fit."""
+    """Return a reply that says why there is no answer; in plain words if JSON is not possible."""
     try:
         return phrase(conversation, reason, reason.full())
     except OVERTAXED:

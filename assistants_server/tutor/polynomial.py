@@ -3,7 +3,7 @@
 from sympy import Expr, Poly, Symbol, factor, factor_list, nroots, solve, sqrt
 
 from assistants_server.tutor.lesson import Step
-from assistants_server.tutor.writing import listing, show
+from assistants_server.tutor.notation import listing, show
 
 
 def roots(left: Expr, right: Expr, x: Symbol) -> list[Expr]:

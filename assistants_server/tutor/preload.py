@@ -1,4 +1,4 @@
-"""Imports what SymPy would import while it answers: there, the imports would count as its calls."""
+"""Imports what SymPy imports on first use, so that no question pays for it from its calls."""
 
 import importlib.readers  # noqa: F401
 

@@ -6,8 +6,8 @@ limited too, for what the calls do not see.
 
 MEGABYTE = 1024 * 1024
 
-CALLS = 3_000_000  # of Python's functions and of C's
-QUICK_CALLS = 200_000  # after which questions that wait go first
+CALLS = 3_000_000  # function calls, in Python and in C
+QUICK_CALLS = 200_000  # a question that needs more goes to the patient tutor
 CPU_SECONDS = 20  # not on Windows
 SECONDS = 60
 QUICK_SECONDS = 5

@@ -5,17 +5,15 @@ import re
 from collections.abc import Iterator
 
 from assistants_server.tutor.conversation import Conversation, ToolCall
-from assistants_server.tutor.expressions import whole
 from assistants_server.tutor.topics import Topic, find, find_all, topics
+from assistants_server.tutor.whole_numbers import NUMBER_WORDS, counted
 
 TOOL = "display_quiz"
 ASKED = re.compile(r"\bquiz(?:zes)?\b", re.I)
 MOST = 50
 CHOICES = 4
 
-NUMBERS = {"no": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7}
-NUMBERS |= {"eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12}
-COUNT = rf"(\d+|{'|'.join(NUMBERS)}|an?)"
+COUNT = rf"(\d+|{'|'.join(NUMBER_WORDS)}|an?)"
 OPEN = re.compile(rf"\b{COUNT}\s+(?:is\s+)?(?:open[- ]ended|open|free[- ]response|free)\b", re.I)
 MULTIPLE = re.compile(rf"\b{COUNT}\s+(?:is\s+)?multiple[- ]choice\b", re.I)
 QUESTIONS = re.compile(rf"\b{COUNT}\s+questions?\b", re.I)
@@ -53,29 +51,22 @@ def _quiz(text: str, wanted: list[Topic]) -> dict:
 def _counts(text: str) -> tuple[int, int]:
     """Return how many questions of each kind are asked for: free response, multiple choice."""
     free, multiple, total = (_count(pattern, text) for pattern in (OPEN, MULTIPLE, QUESTIONS))
-    if free is None and multiple is None:
-        total = 2 if total is None else total
-        return total // 2, total - total // 2
-    if total is not None:
-        free = total - multiple if free is None else free
-        multiple = total - free if multiple is None else multiple
-    return max(free or 0, 0), max(multiple or 0, 0)
+    if total is None:
+        total = 2 if free is multiple is None else (free or 0) + (multiple or 0)
+    if free is None:
+        free = total // 2 if multiple is None else max(total - multiple, 0)
+    return free, max(total - free, 0) if multiple is None else multiple
 
 
 def _count(pattern: re.Pattern, text: str) -> int | None:
     match = pattern.search(text)
-    if match is None:
-        return None
-    word = match[1].lower()
-    return whole(word, MOST) if word.isdigit() else NUMBERS.get(word, 1)
+    return counted(match[1], MOST) if match else None
 
 
 def _subjects(wanted: list[Topic]) -> Iterator[tuple[Topic, int]]:
     """Yield topics to ask about, the wanted ones first, then those nearest to them in the list."""
-    everything = list(dict.fromkeys(topics().values()))
-    everything.sort(key=lambda topic: topic.place)
     start = wanted[0].place if wanted else 0
-    near = sorted(everything, key=lambda topic: (abs(topic.place - start), topic.place))
+    near = sorted(set(topics().values()), key=lambda topic: (abs(topic.place - start), topic.place))
     order = wanted + [topic for topic in near if topic not in wanted]
     for variant in range(MOST):
         for topic in order:
@@ -102,8 +93,8 @@ def _multiple_choice(topic: Topic, variant: int) -> dict:
 
 
 def _choices(topic: Topic, what: str) -> list[str]:
-    """Return the right choice among those of other topics, at a place that depends on it."""
-    everything = sorted(dict.fromkeys(topics().values()), key=lambda topic: topic.place)
+    """Return the right choice among those of other topics, at a place that depends on the topic."""
+    everything = sorted(set(topics().values()), key=lambda topic: topic.place)
     others = [
         getattr(everything[(topic.place + 11 * step) % len(everything)], what)
         for step in range(1, CHOICES)

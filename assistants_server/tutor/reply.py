@@ -22,7 +22,7 @@ class Reply:
     calls: tuple[ToolCall, ...] = ()
 
     def writable(self) -> "Reply":
-        """Return it without what UTF-8 cannot write: lone surrogates, which JSON can bring."""
+        """Return it without lone surrogates, which JSON can hold and UTF-8 cannot."""
         calls = tuple(replace(call, arguments=_utf8(call.arguments)) for call in self.calls)
         return replace(self, text=_utf8(self.text), calls=calls)
 

@@ -44,11 +44,11 @@ def find(text: str) -> Topic | None:
 
 
 def find_all(text: str) -> list[Topic]:
-    """Return the topics that `text` names, in the order in which it does."""
+    """Return the topics that `text` names, in the order of the text."""
     found: dict[Topic, int] = {}
     for topic, place in _found(text):
         found.setdefault(topic, place)
-    return sorted(found, key=found.get)
+    return sorted(found, key=found.__getitem__)
 
 
 def _found(text: str) -> Iterator[tuple[Topic, int]]:

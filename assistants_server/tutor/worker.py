@@ -18,18 +18,18 @@ def main() -> None:
     limit_memory()
     questions, answers = sys.stdin.buffer, _private_stdout()
 
-    from assistants_server.tutor import preload, wire  # noqa: F401
+    from assistants_server.tutor import pipe, preload  # noqa: F401
     from assistants_server.tutor.answering import answer
     from assistants_server.tutor.budget import OutOfCalls
 
-    waiting: queue.SimpleQueue[wire.Question] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[pipe.Question] = queue.SimpleQueue()
 
     def read() -> None:
-        while question := wire.receive_question(questions):
+        while question := pipe.receive_question(questions):
             waiting.put(question)
         os._exit(0)
 
-    wire.send_answer(answers, wire.Answer(None))  # it is ready
+    pipe.send_answer(answers, pipe.Answer(None))  # it is ready
     threading.Thread(target=read, daemon=True).start()
     while True:
         question = waiting.get()
@@ -38,11 +38,11 @@ def main() -> None:
             reply = answer(question.conversation, question.most_calls)
         except OutOfCalls:
             reply = None
-        wire.send_answer(answers, wire.Answer(reply))
+        pipe.send_answer(answers, pipe.Answer(reply))
 
 
 def _private_stdout() -> BinaryIO:
-    """Return what was stdout. What anything prints from now on goes nowhere."""
+    """Return stdout for the answers alone; send whatever else is printed to the null device."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
@@ -60,7 +60,7 @@ if os.name == "posix":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
     def limit_cpu() -> None:
-        """Let the system end this process if the next question takes it too long."""
+        """Let the system end this process if the next question takes too long."""
         from assistants_server.tutor.process_limits import CPU_SECONDS
 
         used = resource.getrusage(resource.RUSAGE_SELF)

@@ -6,7 +6,7 @@ import pytest
 from openai import BadRequestError, OpenAI
 from openai.types.vector_stores import VectorStoreFile
 
-from assistants_server.file_search import finding, ranking
+from assistants_server.file_search import passage_search, ranking
 from assistants_server.file_search.index import Index
 from assistants_server.file_search.rows import AUTO
 from assistants_server.server import Server
@@ -110,19 +110,35 @@ def index(tmp_path):
 
 
 def test_where_too_many_passages_fit_the_rarest_words_say_which(index, monkeypatch):
-    monkeypatch.setattr(finding, "MOST_MATCHES", 10)
+    monkeypatch.setattr(ranking, "MOST_MATCHES", 10)
     (hit,) = index.search(["large"], "rare ring", 20)
     assert hit.file_id == "file-large39"
 
 
 def test_a_word_that_is_everywhere_is_looked_for_in_so_many_passages_only(index, monkeypatch):
-    monkeypatch.setattr(finding, "MOST_MATCHES", 10)
+    monkeypatch.setattr(ranking, "MOST_MATCHES", 10)
     hits = index.search(["large"], "ring", 50)
     assert {hit.file_id for hit in hits} == {f"file-large{number}" for number in range(10)}
 
 
 def test_a_large_store_hides_nothing_of_a_small_one(index, monkeypatch):
-    monkeypatch.setattr(finding, "MOST_MATCHES", 10)
+    monkeypatch.setattr(ranking, "MOST_MATCHES", 10)
     (hit,) = index.search(["small"], "ring", 20)
     assert hit.file_id == "file-small0"
     assert len(index.search(["large", "small"], "field number3", 20)) == 2
+
+
+def test_another_ranking_in_one_place_changes_the_order(index, monkeypatch):
+    """The README promises that `Ranking` is all that has to be replaced."""
+
+    class OldestFirst(ranking.Ranking):
+        def candidates(self, connection, first, last):
+            return ((id, 0.0) for id in range(first, last + 1))
+
+        def score(self, passage, weight):
+            return 1.0
+
+    assert index.search(["large"], "rare ring", 2)[0].file_id == "file-large39"
+    monkeypatch.setattr(passage_search, "Ranking", OldestFirst)
+    hits = index.search(["large"], "rare ring", 2)
+    assert [hit.file_id for hit in hits] == ["file-large0", "file-large1"]

@@ -6,7 +6,7 @@ import psutil
 import pytest
 from openai import OpenAI
 
-from assistants_server.file_search import child
+from assistants_server.file_search import extractor_process
 from tests.attacks.documents import COMMENTS, reading_programs, slow_pdf
 from tests.attacks.waiting import until
 from tests.test_alone import alone
@@ -43,7 +43,7 @@ def test_lists_searches_and_other_files_do_not_wait_for_a_file_that_takes_long(c
 
 @pytest.mark.parametrize("name", SLOW)
 def test_a_file_that_takes_too_long_fails_with_the_reason(client, store, monkeypatch, name):
-    monkeypatch.setattr(child, "SECONDS", 1)
+    monkeypatch.setattr(extractor_process, "SECONDS", 1)
     file = add(client, store, name, SLOW[name])
     assert file.status == "failed"
     assert file.last_error.message == "Reading it took more than 1 s."

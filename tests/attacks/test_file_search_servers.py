@@ -11,7 +11,7 @@ from openai import OpenAI
 from openai.types import FileObject
 from openai.types.vector_stores import VectorStoreFile
 
-from assistants_server.file_search import Library, passages
+from assistants_server.file_search import Library, chunking
 from assistants_server.file_search.index import Index
 from assistants_server.file_search.rows import AUTO
 from assistants_server.server import Server
@@ -34,7 +34,7 @@ def assert_whole(database: Path, texts: dict[str, bytes]) -> None:
                 "WHERE f.file = ? ORDER BY p.number",
                 (file_id,),
             ).fetchall()
-            assert [piece for (piece,) in found] == list(passages.cut(content.decode()))
+            assert [piece for (piece,) in found] == list(chunking.cut(content.decode()))
         index.execute("INSERT INTO words (words) VALUES ('integrity-check')")
     index.close()
 

@@ -4,11 +4,10 @@ import json
 
 import pytest
 
-from assistants_server.tutor import Message
-from assistants_server.tutor.conversation import Conversation, ToolCall
+from assistants_server.tutor import Conversation, JsonFormat, Message, Tool, ToolCall
 from tests.attacks.test_tutor_questions import ask  # noqa: F401
 
-FUNCTION = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
+FUNCTION = Tool("look", {"type": "object", "properties": {}})
 USER, HI = Message("user", "Hello"), Message("assistant", "Hi")
 CALL = ToolCall("look", "{}", "nothing there")
 
@@ -25,11 +24,12 @@ CALL = ToolCall("look", "{}", "nothing there")
         (USER, HI, USER, HI),
     ],
 )
-@pytest.mark.parametrize("choice", ["required", {"type": "function", "name": "look"}])
-def test_a_required_call_is_made_once_whatever_was_said(ask, turns, choice):  # noqa: F811
-    reply = ask(*turns, tools=(FUNCTION,), choice=choice)
+@pytest.mark.parametrize("only_tool", [None, "look"])
+def test_a_required_call_is_made_once_whatever_was_said(ask, turns, only_tool):  # noqa: F811
+    required = {"tools": (FUNCTION,), "choice": "required", "only_tool": only_tool}
+    reply = ask(*turns, **required)
     assert [call.name for call in reply.calls] == ["look"]
-    after = ask(*turns, CALL, tools=(FUNCTION,), choice=choice)
+    after = ask(*turns, CALL, **required)
     assert (after.text, after.calls) == ("look answered: nothing there", ())
 
 
@@ -101,14 +101,13 @@ QUESTIONS = ("Solve 3x + 11 = 14", "What is 0/0?", "What is 10^400?", "Hello")
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_any_schema_is_filled_or_declined_in_words(ask, schema):  # noqa: F811
     for question in QUESTIONS:
-        format = {"type": "json_schema", "name": "x", "schema": schema}
-        text = ask(Message("user", question), format=format).text
+        text = ask(Message("user", question), format=JsonFormat(schema)).text
         text.encode()
         if "offline tutor will work on" not in text:
             json.loads(text, parse_constant=pytest.fail)
         call = ask(
             Message("user", question),
-            tools=({**FUNCTION, "parameters": schema},),
+            tools=(Tool("look", schema),),
             choice="required",
         )
         assert call.calls or call.text
@@ -117,14 +116,9 @@ def test_any_schema_is_filled_or_declined_in_words(ask, schema):  # noqa: F811
 @pytest.mark.parametrize(
     "settings",
     [
-        {"format": {"type": 5}},
-        {"format": {}},
-        {"format": {"type": "json_schema"}},
-        {"tools": ({},), "choice": "required"},
-        {"tools": ({"name": 5},), "choice": "required"},
-        {"tools": (FUNCTION,), "choice": {"type": "function"}},
-        {"tools": (FUNCTION,), "choice": {"name": ["look"]}},
-        {"tools": (FUNCTION,), "choice": {"name": "other"}},
+        {"tools": (), "choice": "required"},
+        {"tools": (FUNCTION,), "choice": "auto", "only_tool": "other"},
+        {"tools": (FUNCTION,), "choice": "required", "only_tool": "other"},
     ],
 )
 def test_odd_settings_lead_to_an_answer(ask, settings):  # noqa: F811

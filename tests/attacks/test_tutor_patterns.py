@@ -14,7 +14,7 @@ SEARCH = """
 import importlib, pkgutil, re, signal, sys
 from assistants_server import tutor
 from assistants_server.tutor.conversation import Conversation, Message
-from assistants_server.tutor.expressions import SPOKEN, plain
+from assistants_server.tutor.tokenizer import SPOKEN, plain
 from assistants_server.tutor.reply import Reply
 
 LENGTH = 50_000

@@ -14,12 +14,11 @@ import httpx2
 import psutil
 import pytest
 
-from assistants_server.offline import ask as asking
-from assistants_server.offline import tutor_process
-from assistants_server.offline.ask import Tutors
-from assistants_server.offline.lane import Busy, Closed, Lane
+from assistants_server.offline import tutor_process, tutors
+from assistants_server.offline.question_queue import Busy, Closed, QuestionQueue
 from assistants_server.offline.tutor_process import KEPT, SETTINGS, Ended, TutorProcess
-from assistants_server.tutor import Conversation, Message, Reply, process_limits, wire
+from assistants_server.offline.tutors import Tutors
+from assistants_server.tutor import Conversation, Message, Reply, pipe, process_limits
 from assistants_server.tutor.refusals import TOO_HARD
 from assistants_server.web.errors import ApiError
 from tests.conftest import MODEL, ROOT
@@ -43,16 +42,16 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def lane(
+async def open_queue(
     seconds: float = process_limits.SECONDS, most_waiting: int = 10
-) -> AsyncIterator[Lane]:
-    """A lane whose tutor has started, and has answered a question."""
-    lane = Lane("tutor", process_limits.CALLS, seconds, most_waiting, ahead=True)
+) -> AsyncIterator[QuestionQueue]:
+    """A queue whose tutor has started, and has answered a question."""
+    questions = QuestionQueue("tutor", process_limits.CALLS, seconds, most_waiting, ahead=True)
     try:
-        await lane.ask(conversation(EASY))
-        yield lane
+        await questions.ask(conversation(EASY))
+        yield questions
     finally:
-        lane.close()
+        questions.close()
 
 
 def is_right(reply: Reply) -> bool:
@@ -61,7 +60,7 @@ def is_right(reply: Reply) -> bool:
 
 def test_a_process_killed_in_the_middle_is_started_again_and_the_question_answered():
     async def ask_and_kill() -> None:
-        async with lane() as one:
+        async with open_queue() as one:
             process = psutil.Process(one.tutor.pid)
             process.suspend()
             asked = [asyncio.create_task(one.ask(conversation(EASY))) for _ in range(2)]
@@ -77,12 +76,12 @@ def test_a_process_killed_in_the_middle_is_started_again_and_the_question_answer
 def test_a_question_that_ends_the_process_twice_is_declined_in_words(monkeypatch):
     times = []
 
-    def end(tutor: TutorProcess, question: wire.Question, seconds: float) -> wire.Answer:
+    def end(tutor: TutorProcess, question: pipe.Question, seconds: float) -> pipe.Answer:
         times.append(question)
         raise Ended
 
     async def ask() -> Reply:
-        async with lane() as one:
+        async with open_queue() as one:
             monkeypatch.setattr(TutorProcess, "ask", end)
             return await one.ask(conversation(EASY))
 
@@ -92,7 +91,7 @@ def test_a_question_that_ends_the_process_twice_is_declined_in_words(monkeypatch
 
 def test_a_question_that_takes_too_long_is_given_up_and_the_next_one_answered():
     async def ask() -> None:
-        async with lane(seconds=1) as one:
+        async with open_queue(seconds=1) as one:
             assert await one.ask(conversation(ENDLESS)) is None
             assert is_right(await one.ask(conversation(EASY)))
 
@@ -101,7 +100,7 @@ def test_a_question_that_takes_too_long_is_given_up_and_the_next_one_answered():
 
 def test_more_questions_than_may_wait_are_refused():
     async def ask() -> None:
-        async with lane(most_waiting=2) as one:
+        async with open_queue(most_waiting=2) as one:
             psutil.Process(one.tutor.pid).suspend()
             first = asyncio.create_task(one.ask(conversation(EASY)))
             await asyncio.sleep(0)
@@ -115,9 +114,9 @@ def test_more_questions_than_may_wait_are_refused():
     asyncio.run(ask())
 
 
-def test_a_closed_lane_leaves_no_process_and_answers_nobody():
+def test_a_closed_queue_leaves_no_process_and_answers_nobody():
     async def ask() -> None:
-        async with lane() as one:
+        async with open_queue() as one:
             process = psutil.Process(one.tutor.pid)
             asked = [asyncio.create_task(one.ask(conversation(HARD))) for _ in range(3)]
             await asyncio.sleep(0)
@@ -134,15 +133,15 @@ def test_a_tutor_that_cannot_be_started_is_an_error_that_says_what_to_do(monkeyp
     monkeypatch.setattr(tutor_process, "PACKAGES", ("assistants_server", "no_such_package"))
 
     async def ask() -> None:
-        tutors = Tutors()
-        monkeypatch.setattr(asking, "_tutors", tutors)
+        made = Tutors()
+        monkeypatch.setattr(tutors, "_tutors", made)
         try:
             for _ in range(2):
                 with pytest.raises(ApiError, match=r"requirements\.lock") as error:
-                    await asyncio.wait_for(asking.ask(conversation(EASY)), BOUND)
+                    await asyncio.wait_for(tutors.ask(conversation(EASY)), BOUND)
                 assert error.value.status == 503
         finally:
-            tutors.close()
+            made.close()
 
     asyncio.run(ask())
 
@@ -150,10 +149,10 @@ def test_a_tutor_that_cannot_be_started_is_an_error_that_says_what_to_do(monkeyp
 @pytest.fixture
 def own_tutors(monkeypatch) -> Iterator[Tutors]:
     """Tutors that no other test has to wait for."""
-    tutors = Tutors()
-    monkeypatch.setattr(asking, "_tutors", tutors)
-    yield tutors
-    tutors.close()
+    made = Tutors()
+    monkeypatch.setattr(tutors, "_tutors", made)
+    yield made
+    made.close()
 
 
 def test_twenty_hard_questions_at_once_keep_nobody_elses_waiting(own_tutors, server, client):
@@ -200,7 +199,7 @@ def test_the_process_has_limits_on_memory_and_on_the_time_of_a_question():
     tutor = TutorProcess()
     try:
         for _ in range(2):
-            tutor.ask(wire.Question(conversation(EASY), process_limits.CALLS), BOUND)
+            tutor.ask(pipe.Question(conversation(EASY), process_limits.CALLS), BOUND)
         process = psutil.Process(tutor.pid)
         assert process.rlimit(psutil.RLIMIT_AS)[0] == process_limits.MEMORY_BYTES
         assert process.rlimit(psutil.RLIMIT_CPU)[0] <= process_limits.CPU_SECONDS + BOUND
@@ -228,12 +227,12 @@ def test_what_is_printed_does_not_get_among_the_answers():
         [sys.executable, "-c", NOISY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     )
     try:
-        assert wire.receive_answer(process.stdout) == wire.Answer(None)
+        assert pipe.receive_answer(process.stdout) == pipe.Answer(None)
         for _ in range(2):
-            wire.send_question(
-                process.stdin, wire.Question(conversation(EASY), process_limits.CALLS)
+            pipe.send_question(
+                process.stdin, pipe.Question(conversation(EASY), process_limits.CALLS)
             )
-            assert wire.receive_answer(process.stdout) == wire.Answer(Reply("answer"))
+            assert pipe.receive_answer(process.stdout) == pipe.Answer(Reply("answer"))
     finally:
         process.kill()
         process.communicate()
@@ -242,14 +241,14 @@ def test_what_is_printed_does_not_get_among_the_answers():
 ABANDONED = """
 import sys
 from assistants_server.offline.tutor_process import TutorProcess
-from assistants_server.tutor import Conversation, Message, wire
+from assistants_server.tutor import Conversation, Message, pipe
 from assistants_server.tutor import process_limits
 
 tutor = TutorProcess()
 tutor.start()
 print(tutor.pid, flush=True)
 for text in sys.argv[1:]:
-    tutor.ask(wire.Question(Conversation("", (Message("user", text),)), process_limits.CALLS), 60)
+    tutor.ask(pipe.Question(Conversation("", (Message("user", text),)), process_limits.CALLS), 60)
 sys.stdin.read()
 """
 

@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from assistants_server.offline.tutor_process import TutorProcess
-from assistants_server.tutor import Conversation, Message, Reply, ToolCall, process_limits, wire
+from assistants_server.tutor import (
+    Conversation,
+    JsonFormat,
+    Message,
+    Reply,
+    ToolCall,
+    pipe,
+    process_limits,
+)
 from assistants_server.tutor.conversation import MOST_CHARACTERS
 from assistants_server.tutor.refusals import FAILED, TOO_HARD, TOO_LONG
 from tests.test_tutor import TOOLS
@@ -71,7 +79,7 @@ def ask() -> Iterator[Ask]:
     tutor = TutorProcess()
 
     def ask(*turns: Message | ToolCall, **settings: object) -> Reply:
-        asked = wire.Question(Conversation("", turns, **settings), process_limits.CALLS)
+        asked = pipe.Question(Conversation("", turns, **settings), process_limits.CALLS)
         return tutor.ask(asked, process_limits.SECONDS).reply
 
     yield ask
@@ -118,7 +126,7 @@ def test_the_answer_does_not_depend_on_what_was_asked_before():
         tutor = TutorProcess()
         said = {}
         for text in order:
-            asked = wire.Question(Conversation("", (Message("user", text),)), process_limits.CALLS)
+            asked = pipe.Question(Conversation("", (Message("user", text),)), process_limits.CALLS)
             said[text] = tutor.ask(asked, process_limits.SECONDS).reply
         tutor.end()
         answers.append(said)
@@ -170,7 +178,7 @@ def test_no_mixture_of_pieces_ends_the_tutor(ask, seed):
             Message("assistant", "ok"),
             Message("user", text),
             tools=mix.choice([(), TOOLS]),
-            format=mix.choice([None, {"type": "json_object"}]),
+            format=mix.choice([None, JsonFormat()]),
         )
         assert reply.text or reply.calls, text
         if reply.text.startswith("{"):

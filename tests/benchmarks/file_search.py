@@ -12,7 +12,7 @@ from openai.types import FileObject
 
 from assistants_server.clock import now
 from assistants_server.file_search import Library
-from assistants_server.file_search.passages import cut
+from assistants_server.file_search.chunking import cut
 from assistants_server.store import Store, new_id
 
 DOCUMENTS, BYTES, SEARCHES = 1000, 20_000, 50

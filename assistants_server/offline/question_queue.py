@@ -1,4 +1,4 @@
-"""A queue of questions before one tutor."""
+"""A queue of questions for one tutor."""
 
 import asyncio
 import queue
@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from assistants_server.offline.tutor_process import Ended, NotStarted, TooSlow, TutorProcess
-from assistants_server.tutor import Conversation, Reply, wire
+from assistants_server.tutor import Conversation, Reply, pipe
 from assistants_server.tutor.phrasing import decline
 from assistants_server.tutor.refusals import TOO_HARD
 
@@ -17,10 +17,10 @@ class Busy(Exception):
 
 
 class Closed(Exception):
-    """The lane has been closed, perhaps while a question waited."""
+    """The queue has been closed, perhaps while a question waited."""
 
 
-class Lane:
+class QuestionQueue:
     """Asks one tutor, one question after the other, in a thread of its own.
 
     Args:
@@ -40,7 +40,7 @@ class Lane:
         self._ahead = ahead
         self._waiting: queue.SimpleQueue[tuple[Conversation, Future] | None] = queue.SimpleQueue()
         self._closed = False
-        # A daemon, so that a program can end while a question is being worked on.
+        # A daemon, so that a program can end while the tutor computes.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -49,7 +49,7 @@ class Lane:
 
         Raises:
             Busy: too many questions wait.
-            Closed: the lane has been closed.
+            Closed: the queue has been closed.
             NotStarted: the tutor's process cannot be started.
         """
         if self._closed:
@@ -69,7 +69,7 @@ class Lane:
 
     def _work(self) -> None:
         if self._ahead:
-            with suppress(Exception):  # the first question tries again, and tells
+            with suppress(Exception):  # the first question tries again, and reports it
                 self.tutor.start()
         while waiting := self._waiting.get():
             conversation, answered = waiting
@@ -82,7 +82,7 @@ class Lane:
         self.tutor.end()
 
     def _answer(self, conversation: Conversation) -> Reply | None:
-        question = wire.Question(conversation, self._most_calls)
+        question = pipe.Question(conversation, self._most_calls)
         for _ in ("first", "again"):
             if self._closed:
                 raise Closed
@@ -96,7 +96,7 @@ class Lane:
                 if not self._closed:
                     raise
             except Ended:
-                pass  # somebody killed it, or this very question made Python crash
+                pass  # somebody killed it, or the question made Python crash
         if self._closed:
             raise Closed
         return decline(conversation, TOO_HARD)

@@ -1,4 +1,4 @@
-"""Answers as JSON, for those who set a response format."""
+"""Writes an answer as JSON, when a response format or a function's parameters ask for it."""
 
 import json
 import math
@@ -9,39 +9,31 @@ from assistants_server.tutor.lesson import Lesson, Step
 
 MAX_DEPTH = 12
 MAX_CHARACTERS = 500_000  # of the strings in an answer
-CHARACTERS_OF_A_FIELD = 50  # that it counts for at least
-
-FORMATS = ("json_object", "json_schema")
+CHARACTERS_OF_A_FIELD = 50  # the least that a field counts for
 
 
-def asks_for_json(format: object) -> bool:
-    """Return whether a ``text.format`` asks for JSON."""
-    return isinstance(format, dict) and format.get("type") in FORMATS
-
-
-def as_json(lesson: Lesson, text: str, format: dict[str, Any]) -> str:
+def as_json(lesson: Lesson, text: str, schema: object) -> str:
     """Return the answer as a JSON text.
 
     Args:
         lesson: what is to be said.
         text: how it would have been said in plain words.
-        format: ``{"type": "json_object"}``, or ``{"type": "json_schema", "schema": ...}``; the
-            schema is filled by the types and names of its fields.
+        schema: the JSON Schema to fill, by the types and names of its fields; None for an object
+            of our own.
 
     Raises:
         TooHard: the schema has more fields than the tutor fills.
     """
-    if format["type"] == "json_schema":
-        schema = format.get("schema") or {}
-        filled = _Filler(lesson, text, schema).fill(schema, "answer", 0)
-    else:
+    if schema is None:
         steps = [step.outcome or step.action for step in lesson.steps]
         filled = {"answer": text, "value": lesson.value, "steps": steps}
+    else:
+        filled = _Filler(lesson, text, schema).fill(schema, "answer", 0)
     return json.dumps(filled, ensure_ascii=False)
 
 
 class _Filler:
-    """Fills a schema. What is no schema, such as a number in its place, is filled as a string."""
+    """Fills a JSON Schema. Anything else in the place of a schema is filled as a string."""
 
     def __init__(self, lesson: Lesson, text: str, root: object) -> None:
         self.lesson = lesson
@@ -100,7 +92,7 @@ class _Filler:
         return filled
 
     def _string(self, name: str) -> str:
-        said = self._words_of_step(name) if self.step else self._words(name)
+        said = _words_of_step(self.step, name) if self.step else self._words(name)
         self._count(len(said))
         return said
 
@@ -108,11 +100,6 @@ class _Filler:
         if any(word in name.lower() for word in ("final", "value", "solution", "result")):
             return _plain(self.lesson.value) or self.text
         return self.text
-
-    def _words_of_step(self, name: str) -> str:
-        if any(word in name.lower() for word in ("explanation", "action", "reason", "description")):
-            return self.step.action
-        return self.step.outcome or self.step.action
 
     def _number(self) -> float:
         try:
@@ -142,3 +129,9 @@ def _plain(value: object) -> str:
     if isinstance(value, list):
         value = value[0] if value else ""
     return "" if value is None else str(value)
+
+
+def _words_of_step(step: Step, name: str) -> str:
+    if any(word in name.lower() for word in ("explanation", "action", "reason", "description")):
+        return step.action
+    return step.outcome or step.action

@@ -7,37 +7,37 @@ from pathlib import Path
 
 from openai.types import StaticFileChunkingStrategy
 
-from assistants_server.file_search import passages
-from assistants_server.file_search.child import MOST_BYTES, Child, Unreadable
+from assistants_server.file_search import chunking
+from assistants_server.file_search.extractor_process import MOST_BYTES, ExtractorProcess, Unreadable
 
 PASSAGES_AT_A_TIME = 50
 EXTRACTED = {".pdf": "pdf", ".docx": "docx", ".html": "html", ".htm": "html"}
-# Not text, although some of their bytes may look like it.
+# Not text, although some of these files decode as UTF-8.
 FOREIGN = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".zip", ".gz", ".tar", ".mp3", ".mp4"}
 FOREIGN |= {".doc", ".xls", ".xlsx", ".ppt", ".pptx", ".exe", ".bin", ".parquet", ".db"}
 
 
 def pieces(
-    path: Path, name: str, strategy: StaticFileChunkingStrategy, child: Child
+    path: Path, name: str, strategy: StaticFileChunkingStrategy, extractor: ExtractorProcess
 ) -> Iterator[list[str]]:
     """Yield the passages of a file, some at a time. The first takes as long as reading the file.
 
     Raises:
         Unreadable: as `read`.
     """
-    text = read(path, name, child)
-    cut = passages.cut(text, strategy.max_chunk_size_tokens, strategy.chunk_overlap_tokens)
+    text = read(path, name, extractor)
+    cut = chunking.cut(text, strategy.max_chunk_size_tokens, strategy.chunk_overlap_tokens)
     while some := list(islice(cut, PASSAGES_AT_A_TIME)):
         yield some
 
 
-def read(path: Path, name: str, child: Child) -> str:
+def read(path: Path, name: str, extractor: ExtractorProcess) -> str:
     """Return the text of a file.
 
     Args:
         path: where its content lies.
         name: what it is called; the suffix says how to read it.
-        child: the process for what is not plain text.
+        extractor: the process for what is not plain text.
 
     Raises:
         Unreadable: it is empty, too large, broken, or of a kind that is not read here.
@@ -52,7 +52,7 @@ def read(path: Path, name: str, child: Child) -> str:
         raise Unreadable(f"Files of the kind {suffix} are not read here.", "unsupported_file")
     if size > MOST_BYTES and kind in (None, "html"):
         raise Unreadable(f"The file has {size:,} bytes of text; {MOST_BYTES:,} is the most.")
-    text = child.read(kind, path) if kind else _decoded(path)
+    text = extractor.read(kind, path) if kind else _decoded(path)
     if not text.strip():
         raise Unreadable("There is no text in the file.")
     return text

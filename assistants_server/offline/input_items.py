@@ -1,6 +1,6 @@
-"""What Responses and Chat Completions have in common: messages, and parameters we do not read."""
+"""What the bodies of Responses and Chat Completions share: input items, and refused parameters."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag
@@ -25,7 +25,7 @@ class RefusalPart(BaseModel):
 
 
 class ImagePart(BaseModel):
-    """A picture. The tutor cannot see, and says nothing of it."""
+    """A picture, which the tutor ignores: it cannot see."""
 
     type: Literal["input_image", "image_url"]
     text: Literal[""] = ""
@@ -63,7 +63,7 @@ class FunctionCall(BaseModel):
 
 
 class FunctionCallOutput(BaseModel):
-    """What came of a function call."""
+    """The output of a function call."""
 
     type: Literal["function_call_output"]
     call_id: CallId
@@ -85,7 +85,7 @@ Item = Annotated[
 ]
 
 
-def check_calls(items: list[MessageItem | FunctionCall | FunctionCallOutput]) -> None:
+def check_calls(items: Sequence[Item]) -> None:
     """Refuse calls that share an id, or that do not have one output each, after them.
 
     Raises:
@@ -113,40 +113,34 @@ def _wrong_call(reason: str) -> ApiError:
     return ApiError(400, f"Invalid 'input': {reason}.", param="input", code="invalid_value")
 
 
-def conversation(
-    items: list[MessageItem | FunctionCall | FunctionCallOutput],
-    instructions: str | None = None,
-    format: dict | None = None,
-    tools: Iterable[dict] = (),
-    choice: str | dict = "auto",
-) -> Conversation:
-    """Return what was said as the tutor reads it; system messages join the instructions."""
+def conversation(items: Sequence[Item], instructions: str | None = None) -> Conversation:
+    """Return the items as the tutor reads them; system messages are added to the instructions."""
     rules = [instructions or ""]
     turns: list[Message | ToolCall] = []
     outputs = {item.call_id: item.output for item in items if isinstance(item, FunctionCallOutput)}
     for item in items:
         if isinstance(item, FunctionCall):
             turns.append(ToolCall(item.name, item.arguments, outputs.get(item.call_id)))
-        elif isinstance(item, MessageItem) and item.role in ("system", "developer"):
-            rules.append(item.text())
         elif isinstance(item, MessageItem):
-            turns.append(Message(item.role, item.text()))
+            if item.role == "system" or item.role == "developer":
+                rules.append(item.text())
+            else:
+                turns.append(Message(item.role, item.text()))
     joined = "\n".join(rule for rule in rules if rule)
-    return Conversation(joined, tuple(turns), format, tuple(tools), choice)
+    return Conversation(joined, tuple(turns))
 
 
-def refuse(given: Iterable[str], known: set[str], unsupported: Iterable[str]) -> None:
+def refuse(body: BaseModel, known: set[str], unsupported: set[str]) -> None:
     """Refuse a parameter that OpenAI does not have, or that the tutor cannot honour.
 
     Raises:
         ApiError: 400, naming the parameter.
     """
-    for name in given:
-        if name not in known:
-            message, code = f"Unknown parameter: '{name}'.", "unknown_parameter"
-        elif name in unsupported:
-            message = f"The offline tutor does not support '{name}'."
-            code = "unsupported_parameter"
-        else:
+    for name, value in (body.model_extra or {}).items():
+        if value is None or (name in known and name not in unsupported):
             continue
-        raise ApiError(400, message, param=name, code=code)
+        if name in known:
+            message = f"The offline tutor does not support '{name}'."
+            raise ApiError(400, message, param=name, code="unsupported_parameter")
+        message = f"Unknown parameter: '{name}'."
+        raise ApiError(400, message, param=name, code="unknown_parameter")

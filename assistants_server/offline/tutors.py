@@ -1,37 +1,30 @@
-"""Asks the tutor, without holding up the server."""
+"""Asks the tutor without blocking the event loop."""
 
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from assistants_server.offline.lane import Busy, Closed, Lane
+from assistants_server.offline.question_queue import Busy, Closed, QuestionQueue
 from assistants_server.offline.tutor_process import NotStarted
-from assistants_server.tutor import Conversation, Reply, process_limits
+from assistants_server.tutor import Conversation, Reply
+from assistants_server.tutor import process_limits as limits
 from assistants_server.tutor.phrasing import decline
 from assistants_server.tutor.refusals import TOO_HARD
 from assistants_server.web.errors import ApiError
 
 
 class Tutors:
-    """Two tutors: one for every question, and one for those that turn out to take long.
+    """Two tutors: every question goes to the quick one, and the hard ones on to the patient one.
 
-    So a hard question holds up the easy ones of others for a fraction of a second.
+    So a hard question delays the easy ones of others by a fraction of a second only.
     """
 
     def __init__(self) -> None:
-        self.quick = Lane(
-            "tutor",
-            process_limits.QUICK_CALLS,
-            process_limits.QUICK_SECONDS,
-            process_limits.QUICK_WAITING,
-            ahead=True,
+        self.quick = QuestionQueue(
+            "tutor", limits.QUICK_CALLS, limits.QUICK_SECONDS, limits.QUICK_WAITING, ahead=True
         )
-        self.patient = Lane(
-            "patient tutor",
-            process_limits.CALLS,
-            process_limits.SECONDS,
-            process_limits.WAITING,
-            ahead=False,
+        self.patient = QuestionQueue(
+            "patient tutor", limits.CALLS, limits.SECONDS, limits.WAITING, ahead=False
         )
 
     async def ask(self, conversation: Conversation) -> Reply:
@@ -40,7 +33,7 @@ class Tutors:
         return reply or decline(conversation, TOO_HARD)
 
     def close(self) -> None:
-        """End both."""
+        """End both processes."""
         self.quick.close()
         self.patient.close()
 
@@ -52,7 +45,7 @@ _tutors: Tutors | None = None
 
 @asynccontextmanager
 async def tutors() -> AsyncIterator[None]:
-    """Have tutors at work: the same for all servers of a program, until the last of them stops."""
+    """Run the tutors, shared by all servers of this program, until the last server stops."""
     global _servers, _tutors
     with _lock:
         _servers += 1

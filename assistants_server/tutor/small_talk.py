@@ -1,4 +1,4 @@
-"""Greetings, thanks, and those who do not like mathematics."""
+"""Greetings, thanks, and a dislike of mathematics."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The index, used from a thread of its own, so that nothing else has to wait for it."""
+"""Runs queries on the index in a thread of its own, so that they do not block the event loop."""
 
 import asyncio
 import sqlite3
@@ -19,7 +19,7 @@ SECONDS_BETWEEN_TRIES = 0.05
 class IndexThread:
     """One connection to the index, and the one thread that uses it.
 
-    There is one to write, one to look up, and one to search: SQLite lets them work side by side.
+    There is one to write, one to look up, and one to search: SQLite lets them run at once.
 
     Args:
         path: the index's file, made at the first use.
@@ -36,7 +36,7 @@ class IndexThread:
         self._closing = False
 
     async def do(self, work: Callable[[Index], T]) -> T:
-        """Do some work on the index, again if another process has locked it meanwhile.
+        """Return ``work(index)``; try again while another process has locked the index.
 
         Raises:
             sqlite3.OperationalError: it stayed locked for too long, or the disk is full.
@@ -53,7 +53,7 @@ class IndexThread:
             await asyncio.sleep(SECONDS_BETWEEN_TRIES)
 
     def interrupt(self) -> None:
-        """Break off what is done just now; whoever waits for it gets an error."""
+        """Interrupt the query that runs; its caller gets an error."""
         if self._index is not None:
             self._index.interrupt()
 
@@ -64,7 +64,7 @@ class IndexThread:
             try:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._thread, self._index.close)
-            except RuntimeError:  # the interpreter ends, and has ended the thread already
+            except RuntimeError:  # the interpreter is shutting down and has ended the thread
                 self._index.close()
             self._index = None
         self._thread.shutdown()
@@ -76,5 +76,5 @@ class IndexThread:
 
 
 def _is_lock(error: sqlite3.OperationalError) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest tells kinds of it apart
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the bits of the extended code
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -1,4 +1,4 @@
-"""Cuts a text into passages that overlap, so that what is said across a cut is found too."""
+"""Cuts a text into passages that overlap, so that a sentence across a cut is found too."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ DEFAULT_TOKENS, DEFAULT_OVERLAP = 800, 400  # as OpenAI's
 
 
 def cut(text: str, tokens: int = DEFAULT_TOKENS, overlap: int = DEFAULT_OVERLAP) -> Iterator[str]:
-    """Yield passages of about `tokens` tokens, each beginning `overlap` before the last one's end.
+    """Yield passages of about `tokens` tokens, each starting `overlap` tokens before the last one ends.
 
     A passage ends at a line's end or a space where there is one in its last quarter.
     """

@@ -9,13 +9,8 @@ from assistants_server.tutor.size import checked
 
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 DECIMALS = 6
-LARGEST = 10**300  # that a float holds, more or less
-CONSTANTS = (
-    ("pi", "π", sympy.pi),
-    ("oo", "∞", sympy.oo),
-    ("I", "i", sympy.I),
-    ("E", "e", sympy.E),
-)
+LARGEST = 10**300  # about the largest that a float holds
+CONSTANTS = (("pi", "π", sympy.pi), ("oo", "∞", sympy.oo), ("I", "i", sympy.I), ("E", "e", sympy.E))
 
 
 def show(expr: Expr) -> str:
@@ -29,7 +24,7 @@ def show(expr: Expr) -> str:
         text = re.sub(rf"\b{name}\(", f"{sign}(", text)
     text = re.sub(r"(√|e\^)\((\w)\)|√\((\d+)\)", lambda m: (m[1] or "√") + (m[2] or m[3]), text)
     for name, sign, constant in CONSTANTS:
-        if expr.has(constant):  # there may be a letter of that name instead
+        if expr.has(constant):  # otherwise it is a letter of that name
             text = re.sub(rf"\b{name}\b", sign, text)
     text = re.sub(r"(?<![√\d])(\d+)\*(?=[A-Za-z](?![A-Za-z])|[π√(])", r"\1", text)
     text = re.sub(r"(?<=\))\*(?=\()", "", text)
@@ -38,7 +33,7 @@ def show(expr: Expr) -> str:
 
 
 def show_value(value: Expr) -> str:
-    """Return a number exactly, and its size where the exact form does not show it."""
+    """Return a number exactly, with its decimals where they are not obvious: ``√2 ≈ 1.414214``."""
     exact = show(value)
     if value.is_Rational or not value.is_number or value.has(sympy.I):
         return exact

@@ -1,36 +1,39 @@
-"""Reads a file in a process of its own, since PDF, DOCX and HTML can be bombs."""
+"""Extracts text in a process of its own, since a PDF, DOCX or HTML file can be made to exhaust it."""
 
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Literal
 
 from assistants_server.file_search.extract import REFUSED
 
 PROGRAM = Path(__file__).with_name("extract.py")
-SECONDS = 60  # by the clock; the program itself counts what it computes
+SECONDS = 60  # of wall-clock time; the program limits its processor time itself
 MOST_BYTES = 20_000_000  # OpenAI's five million tokens, four bytes each
-# Python itself needs nothing else; keys, for one, are not for a program that reads foreign files.
+# All that Python needs to start. A program that reads untrusted files gets no keys.
 ENVIRONMENT = {
     name: os.environ[name] for name in ("SYSTEMROOT", "SystemRoot") if name in os.environ
 }
 
 
 class Unreadable(Exception):
-    """A file that cannot be read. `code` is one that a vector store file's last_error knows."""
+    """A file that cannot be read. `code` goes into the vector store file's last_error."""
 
-    def __init__(self, message: str, code: str = "invalid_file") -> None:
+    def __init__(
+        self, message: str, code: Literal["invalid_file", "unsupported_file"] = "invalid_file"
+    ) -> None:
         super().__init__(message)
         self.code = code
 
 
-class Child:
-    """One reading in a process of its own. `stop` may be called from any thread."""
+class ExtractorProcess:
+    """The process that reads one file. `stop` may be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._reason = ""
 
     def read(self, kind: str, path: Path) -> str:
@@ -56,6 +59,8 @@ class Child:
         clock.start()
         try:
             with self._process as process:
+                assert process.stdout is not None
+                assert process.stderr is not None
                 content = process.stdout.read(MOST_BYTES + 1)
                 if len(content) > MOST_BYTES:
                     self.stop("There is too much text in it.")
@@ -71,7 +76,7 @@ class Child:
         return content.decode()
 
     def stop(self, reason: str = "It was deleted while it was read.") -> None:
-        """End the process, or let it not begin."""
+        """End the process, or keep it from starting."""
         with self._lock:
             self._reason = self._reason or reason
             if self._process is not None:
