@@ -239,5 +239,6 @@ def _json(span: Span) -> str:
     if len(body) <= MOST_SPAN_BYTES:
         return body
     message = f"Its contents are not kept: more than {MOST_SPAN_BYTES // MEGABYTE} MB."
-    frame = {"name": span.name[:200], "attributes": {}, "events": [], "resource": {}}
-    return json.dumps(vars(replace(span, message=message, **frame)))
+    name = span.name[:200]
+    frame = replace(span, name=name, message=message, attributes={}, events=[], resource={})
+    return json.dumps(vars(frame))
