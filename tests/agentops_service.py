@@ -27,10 +27,10 @@ class AgentOpsService:
 
     Args:
         status: what to answer everything with; ``POST /status/200`` changes it.
-        seconds: how long to take for an answer.
+        silent: accept requests and answer none until the end.
     """
 
-    def __init__(self, status: int = 200, seconds: float = 0.0) -> None:
+    def __init__(self, status: int = 200, silent: bool = False) -> None:
         self.received: list[Received] = []
         self.status = status
         service = self
@@ -44,7 +44,8 @@ class AgentOpsService:
                     self._answer(200, {})
                     return
                 service.received.append(Received(self.path, headers, body))
-                service.stopping.wait(seconds)
+                if silent:
+                    service.stopping.wait()
                 well = service.status < 300
                 answer = {"token": "a-token-for-spans", "project_id": "p"} if well else {}
                 self._answer(service.status, answer)
@@ -154,7 +155,8 @@ class Refused:
 
     def __init__(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.environment = environment(f"http://127.0.0.1:{listener.getsockname()[1]}")
+            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.environment = environment(self.url)
 
     def __enter__(self) -> "Refused":
         return self
@@ -168,7 +170,7 @@ FAULTS = {
     "black-holed": BlackHole,
     "401": lambda: AgentOpsService(status=401),
     "500": lambda: AgentOpsService(status=500),
-    "slow by 30 s": lambda: AgentOpsService(seconds=30),
+    "silent": lambda: AgentOpsService(silent=True),
 }
 
 

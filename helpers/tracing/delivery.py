@@ -71,7 +71,7 @@ class Delivery:
         self._storage = storage
         self._token: str | None = None
         self._sending: Unsent | None = None
-        self._due = Event()
+        self._due, self._stopping = Event(), False
         self._changed = Condition()
         self._problem: str | None = None
         self._busy = True
@@ -95,7 +95,9 @@ class Delivery:
             return self._problem
 
     def stop(self) -> None:
-        """Leave what has not arrived to the next program."""
+        """Send nothing more; leave what has not arrived to the next program."""
+        self._stopping = True
+        self._due.set()
         with suppress(sqlite3.Error):
             if unsent := self._sending:
                 self._storage.put_back(unsent)
@@ -103,7 +105,7 @@ class Delivery:
     def _work(self) -> None:
         failures = 0
         with httpx2.Client(timeout=SECONDS_PER_REQUEST) as http:
-            while True:
+            while not self._stopping:
                 self._due.clear()
                 problem = self._attempt(http)
                 failures = failures + 1 if problem else 0
@@ -118,7 +120,7 @@ class Delivery:
         rejected = None
         try:
             self._token = self._token or self._fetch_token(http)
-            while unsent := self._storage.take(self.service.id):
+            while not self._stopping and (unsent := self._storage.take(self.service.id)):
                 self._sending = unsent
                 try:
                     self._send(http, unsent)

@@ -33,7 +33,7 @@ class FileProcessor(SpanProcessor):
         self._storage, self._delivery = storage, delivery
         self._service = delivery.service.id if delivery else ""
         self._begin()
-        self._due = threading.Event()
+        self._due, self._stopping = threading.Event(), False
         threading.Thread(target=self._work, name="traces", daemon=True).start()
         self._parent = os.getpid()
 
@@ -66,7 +66,9 @@ class FileProcessor(SpanProcessor):
         return True
 
     def shutdown(self) -> None:
-        """Write what has ended."""
+        """Write what has ended; write nothing more in the background."""
+        self._stopping = True
+        self._due.set()
         self.force_flush()
 
     def add_log(self, trace_id: str, text: str) -> None:
@@ -88,7 +90,7 @@ class FileProcessor(SpanProcessor):
             self._delivery.wake()
 
     def _work(self) -> None:
-        while self._due.wait():
+        while self._due.wait() and not self._stopping:
             time.sleep(SECONDS_TO_GATHER)
             self._due.clear()
             if not self.force_flush():
