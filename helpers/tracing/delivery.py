@@ -69,6 +69,8 @@ class Delivery:
     def __init__(self, service: AgentOps, storage: Storage) -> None:
         self.service = service
         self._storage = storage
+        self._pid = os.getpid()
+        self._http: httpx2.Client | None = None
         self._token: str | None = None
         self._sending: Unsent | None = None
         self._due, self._stopping = Event(), False
@@ -89,6 +91,8 @@ class Delivery:
         Returns:
             Why it has not arrived; None if it has.
         """
+        if self._pid != os.getpid():
+            return None  # a forked process leaves it to its parent
         with self._changed:
             if not self._changed.wait_for(lambda: not self._busy, seconds):
                 return self._problem or "no answer yet"
@@ -104,27 +108,27 @@ class Delivery:
 
     def _work(self) -> None:
         failures = 0
-        with httpx2.Client(timeout=SECONDS_PER_REQUEST) as http:
-            while not self._stopping:
-                self._due.clear()
-                problem = self._attempt(http)
-                failures = failures + 1 if problem else 0
-                with self._changed:
-                    self._problem = problem
-                    self._busy = self._due.is_set()
-                    self._changed.notify_all()
-                self._due.wait(PAUSES[min(failures, len(PAUSES)) - 1])
+        while not self._stopping:
+            self._due.clear()
+            problem = self._attempt()
+            failures = failures + 1 if problem else 0
+            with self._changed:
+                self._problem = problem
+                self._busy = self._due.is_set()
+                self._changed.notify_all()
+            self._due.wait(PAUSES[min(failures, len(PAUSES)) - 1])
 
-    def _attempt(self, http: httpx2.Client) -> str | None:
+    def _attempt(self) -> str | None:
         """Send what waits, oldest first; return what was in the way."""
         rejected = None
         try:
+            http = self._http = self._http or httpx2.Client(timeout=SECONDS_PER_REQUEST)
             self._token = self._token or self._fetch_token(http)
             while not self._stopping and (unsent := self._storage.take(self.service.id)):
                 self._sending = unsent
                 try:
                     self._send(http, unsent)
-                except _Rejected as rejection:
+                except (_Rejected, ValueError) as rejection:  # a row that we have not written
                     rejected = str(rejection)
                 except _Trouble:
                     self._storage.put_back(unsent)
@@ -134,8 +138,8 @@ class Delivery:
                 self._storage.remove(unsent)
         except _Trouble as trouble:
             return str(trouble)
-        except sqlite3.Error as error:
-            return f"the file of the traces: {error}"
+        except Exception as error:  # a locked file, a bad proxy: the thread must live on
+            return f"{type(error).__name__}: {error}"
         return rejected
 
     def _fetch_token(self, http: httpx2.Client) -> str:
@@ -180,7 +184,7 @@ def _post(http: httpx2.Client, url: str, **content: Any) -> tuple[int, bytes]:
             return response.status_code, answer
     except httpx2.TimeoutException:
         raise _Trouble(f"no answer from {url} within {SECONDS_PER_REQUEST:.0f} s") from None
-    except Exception as error:  # a bad address fails in many ways, and the thread must live on
+    except Exception as error:  # a bad address fails in many ways
         raise _Trouble(f"{url}: {error or type(error).__name__}") from None
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
 from openai._legacy_response import LegacyAPIResponse  # what `with_raw_response` returns
@@ -30,14 +30,18 @@ SECOND = 1_000_000_000  # nanoseconds
 MOST_MESSAGES = 20
 
 
-class _Open(NamedTuple):
-    """The span of a run that has not been seen to end, and when it began."""
+@dataclass
+class _Watched:
+    """A run as it was seen last, and its span; steps and messages are looked for at its end."""
 
+    run: Run
     span: Span
     started: int
+    steps: list[RunStep] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
 
 
-_open: dict[str, _Open] = {}
+_open: dict[str, _Watched] = {}
 
 
 def install() -> None:
@@ -66,10 +70,10 @@ def within(run: Run) -> AbstractContextManager:
 
 def end_open(trace_id: int) -> None:
     """End the spans of runs that nobody has waited for, with the last status that was seen."""
-    for run_id, (span, _) in list(_open.items()):
-        if span.get_span_context().trace_id == trace_id:
-            del _open[run_id]
-            span.end()
+    for watched in list(_open.values()):
+        if watched.span.get_span_context().trace_id == trace_id:
+            del _open[watched.run.id]
+            watched.span.end()
 
 
 def _watch(call, resource, args: tuple, kwargs: dict):
@@ -129,14 +133,14 @@ def _follow_async(stream: AsyncStream, started: int, kwargs: dict) -> None:
     stream._iterator = events(stream._iterator)
 
 
-def _look(ending: "_Ending", client: OpenAI) -> None:
+def _look(ending: _Watched, client: OpenAI) -> None:
     run, threads = ending.run, client.beta.threads
     ending.steps = list(threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc"))
     if switches.contents():
         ending.messages = threads.messages.list(run.thread_id, limit=MOST_MESSAGES).data
 
 
-async def _look_async(ending: "_Ending", client: AsyncOpenAI) -> None:
+async def _look_async(ending: _Watched, client: AsyncOpenAI) -> None:
     run, threads = ending.run, client.beta.threads
     pages = threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
     ending.steps = [step async for step in pages]
@@ -162,18 +166,8 @@ def _calling(call):
         raise
 
 
-@dataclass
-class _Ending:
-    """A run that has just been seen to have ended, and what is to be said of it."""
-
-    open: _Open
-    run: Run
-    steps: list[RunStep] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
-
-
 @contextmanager
-def _ending(result: Any, started: int, creates: bool, kwargs: dict) -> Iterator[_Ending | None]:
+def _ending(result: Any, started: int, creates: bool, kwargs: dict) -> Iterator[_Watched | None]:
     """Note the run that a call has returned; if it has ended, let the caller look, and end its span.
 
     Raises nothing: tracing must not break what it traces.
@@ -183,8 +177,7 @@ def _ending(result: Any, started: int, creates: bool, kwargs: dict) -> Iterator[
         run = result.parse() if isinstance(result, LegacyAPIResponse) else result
         if isinstance(run, Run):
             _note(run, started, creates, kwargs)
-            if run.status in ENDED and (was_open := _open.pop(run.id, None)):
-                ending = _Ending(was_open, run)
+            ending = _open.pop(run.id, None) if run.status in ENDED else None
     try:
         with suppress(Exception), suppress_instrumentation():
             yield ending
@@ -208,20 +201,21 @@ def _note(run: Run, started: int, creates: bool, kwargs: dict) -> None:
         _set(span, {"agentops.span.kind": "llm", "operation.name": "run"})
         _set(span, handle_run_attributes(kwargs=kwargs))
         _set(span, {"gen_ai.request.model": run.model})
-        _open[run.id] = _Open(span, started)
-    span = _open[run.id].span
+        _open[run.id] = _Watched(run, span, started)
+    watched = _open[run.id]
+    watched.run, span = run, watched.span
     _set(span, handle_run_attributes(return_value=run))
     _set(span, {"gen_ai.operation.name": "run"})
 
 
-def _end(ending: _Ending) -> None:
-    (span, started), run = ending.open, ending.run
+def _end(ending: _Watched) -> None:
+    run, span = ending.run, ending.span
     finished = time.time_ns()
     stamp = run.completed_at or run.failed_at or run.cancelled_at
     if stamp:  # in whole seconds; a run that nobody looked at for a while ended before this look
-        finished = max(started, min(finished, (stamp + 1) * SECOND))
+        finished = max(ending.started, min(finished, (stamp + 1) * SECOND))
     for step in ending.steps:
-        _step_spans(ending.open, step, finished)
+        _step_spans(ending, step, finished)
     _set(span, _conversation(run, ending.messages))
     if run.status in IN_ERROR:
         reason = run.last_error.message if run.last_error else run.status
@@ -247,7 +241,7 @@ def _conversation(run: Run, messages: list[Message]) -> dict[str, str]:
     return attributes
 
 
-def _step_spans(parent: _Open, step: RunStep, latest: int) -> None:
+def _step_spans(parent: _Watched, step: RunStep, latest: int) -> None:
     """Make a span for each call of a step, or one for the message that it created."""
     begun, ended = _times(step)
     begun = min(max(begun, parent.started), latest)
@@ -257,13 +251,9 @@ def _step_spans(parent: _Open, step: RunStep, latest: int) -> None:
             f"openai.run.{name}",
             context=trace.set_span_in_context(parent.span),
             start_time=begun,
-            attributes={
-                "operation.name": name,
-                "gen_ai.run_step.id": step.id,
-                "gen_ai.run_step.status": step.status,
-            },
         )
-        _set(span, attributes)
+        shared = {"gen_ai.run_step.id": step.id, "gen_ai.run_step.status": step.status}
+        _set(span, {"operation.name": name, **shared, **attributes})
         if step.status in ("failed", "expired"):
             reason = step.last_error.message if step.last_error else step.status
             span.set_status(Status(StatusCode.ERROR, reason))
@@ -286,17 +276,8 @@ def _parts(step: RunStep) -> Iterable[tuple[str, dict[str, Any]]]:
             result = "".join(each.logs for each in outputs if each.type == "logs")
         else:
             result = ", ".join(each.file_name for each in call.file_search.results or ())
-        yield (
-            name,
-            {
-                "agentops.span.kind": "tool",
-                "tool.id": call.id,
-                "tool.status": step.status,
-                "tool.name": name,
-                "tool.parameters": given,
-                "tool.result": result,
-            },
-        )
+        tool = {"agentops.span.kind": "tool", "tool.id": call.id, "tool.status": step.status}
+        yield name, {**tool, "tool.name": name, "tool.parameters": given, "tool.result": result}
 
 
 def _times(step: RunStep) -> tuple[int, int | None]:

@@ -39,12 +39,12 @@ class Trace:
 
     def __init__(self, name: str, tags: Sequence[str] = ()) -> None:
         global _latest
+        self._tracing = startup.start()
         self.name, self.tags = name, [*_default_tags, *tags]
         self.id = ""
         self._seconds: float | None = None
         self._began = time.perf_counter()
         _latest = self
-        self._tracing = startup.start()
         if self._tracing is None:
             return
         import agentops  # type: ignore[import-untyped]  # AgentOps has no types
@@ -52,6 +52,10 @@ class Trace:
         # In an empty context, since a trace that begins inside another would be a part of it.
         self._outside = context.attach(context.Context())
         self._context = agentops.start_trace(name, tags=self.tags or None)
+        if self._context is None:  # AgentOps would not; work goes on without a trace
+            context.detach(self._outside)
+            self._tracing = None
+            return
         self._span: otel.Span = self._context.span
         self.id = otel.format_trace_id(self._span.get_span_context().trace_id)
         self._prints = Prints() if switches.prints() else None
