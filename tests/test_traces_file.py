@@ -131,8 +131,13 @@ def test_a_file_of_the_version_before_is_used_as_it_is(tmp_path: Path):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_forked_processes_write_to_one_file(storage: Storage):
     storage.add([_span(0)])
+
+    def child(number: int) -> None:
+        assert storage._connection is None  # that of the parent must not be used here
+        storage.add([_span(number)])
+
     fork = multiprocessing.get_context("fork")
-    children = [fork.Process(target=storage.add, args=([_span(n)],)) for n in range(1, 5)]
+    children = [fork.Process(target=child, args=(number,)) for number in range(1, 5)]
     for child in children:
         child.start()
     storage.add([_span(5)])
