@@ -100,6 +100,8 @@ class Delivery:
 
     def stop(self) -> None:
         """Send nothing more; leave what has not arrived to the next program."""
+        if self._pid != os.getpid():
+            return
         self._stopping = True
         self._due.set()
         with suppress(sqlite3.Error):

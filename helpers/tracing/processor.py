@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from helpers.tracing import switches
 from helpers.tracing.delivery import Delivery
-from helpers.tracing.spans import otlp_requests, plain
+from helpers.tracing.spans import otlp_requests, plain_spans
 from helpers.tracing.storage import Storage
 
 MOST_WAITING = 20_000  # spans; beyond that, while the file cannot be written, the oldest go
@@ -34,8 +34,8 @@ class FileProcessor(SpanProcessor):
         self._service = delivery.service.id if delivery else ""
         self._begin()
         self._due, self._stopping = threading.Event(), False
-        threading.Thread(target=self._work, name="traces", daemon=True).start()
         self._parent = os.getpid()
+        threading.Thread(target=self._work, name="traces", daemon=True).start()
 
     def on_end(self, span: ReadableSpan) -> None:
         """Note a span that has ended."""
@@ -58,7 +58,7 @@ class FileProcessor(SpanProcessor):
                 spans = [self._ended.popleft() for _ in range(min(len(self._ended), MOST_AT_ONCE))]
                 requests = otlp_requests(spans) if self._delivery else []
                 try:
-                    self._storage.add([plain(span) for span in spans], self._service, requests)
+                    self._storage.add(plain_spans(spans), self._service, requests)
                 except sqlite3.Error:
                     self._ended.extendleft(reversed(spans))
                     return False
@@ -67,8 +67,9 @@ class FileProcessor(SpanProcessor):
 
     def shutdown(self) -> None:
         """Write what has ended; write nothing more in the background."""
-        self._stopping = True
-        self._due.set()
+        if os.getpid() == self._parent:
+            self._stopping = True
+            self._due.set()
         self.force_flush()
 
     def add_log(self, trace_id: str, text: str) -> None:

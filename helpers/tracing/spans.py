@@ -1,7 +1,7 @@
 """Spans as they are kept: plain objects, made of OpenTelemetry's."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -42,8 +42,34 @@ class Span:
     resource: dict[str, Any]
 
 
-def plain(span: ReadableSpan) -> Span:
-    """Return an ended span as it is kept. Times that no clock shows are moved into its range."""
+def plain_spans(spans: Iterable[ReadableSpan]) -> list[Span]:
+    """Return ended spans as they are kept.
+
+    Times that no clock shows are moved into its range. A span that cannot be read is left out.
+    """
+    kept = []
+    for span in spans:
+        with suppress(Exception):
+            kept.append(_plain(span))
+    return kept
+
+
+def otlp_requests(spans: Sequence[ReadableSpan]) -> list[bytes]:
+    """Return what OpenTelemetry's exporter would send: one body, or several if it is too large.
+
+    A span that protobuf cannot hold (``start_time=2**70``), or that is too large, is left out.
+    """
+    with suppress(Exception):
+        body = encode_spans(spans).SerializeToString()
+        if len(body) <= MOST_REQUEST_BYTES:
+            return [body]
+    if len(spans) < 2:
+        return []
+    half = len(spans) // 2
+    return otlp_requests(spans[:half]) + otlp_requests(spans[half:])
+
+
+def _plain(span: ReadableSpan) -> Span:
     start = _time(span.start_time)
     return Span(
         trace_id=format_trace_id(span.context.trace_id),
@@ -67,21 +93,6 @@ def plain(span: ReadableSpan) -> Span:
     )
 
 
-def otlp_requests(spans: Sequence[ReadableSpan]) -> list[bytes]:
-    """Return what OpenTelemetry's exporter would send: one body, or several if it is too large.
-
-    A span that protobuf cannot hold (``start_time=2**70``), or that is too large, is left out.
-    """
-    with suppress(Exception):
-        body = encode_spans(spans).SerializeToString()
-        if len(body) <= MOST_REQUEST_BYTES:
-            return [body]
-    if len(spans) < 2:
-        return []
-    half = len(spans) // 2
-    return otlp_requests(spans[:half]) + otlp_requests(spans[half:])
-
-
 def _time(nanoseconds: int | None) -> int:
     return min(max(int(nanoseconds or 0), 0), LATEST)
 
@@ -94,7 +105,9 @@ def _value(value: Any) -> Any:
     match value:
         case float() if not math.isfinite(value):
             return str(value)  # JSON has no number for it
-        case None | str() | bool() | int() | float():
+        case int() if abs(value) > LATEST:
+            return hex(value)  # Python refuses to write the decimals of very long ones
+        case None | str() | int() | float():
             return value
         case bytes():
             return value.hex()

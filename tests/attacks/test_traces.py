@@ -86,6 +86,7 @@ ABSURD = {
     "no times": {"start_time": None, "end_time": None},
     "an event at 2^64-1": {"events": [Event("e", timestamp=2**64 - 1)]},
     "a number of 100 digits": {"attributes": {"n": 10**100}},
+    "a number of 10,000 digits": {"attributes": {"n": 10**10_000}},
     "a lone surrogate": {"name": "a\ud800"},
     "a name that is a number": {"name": 5},
     "lists in lists": {"attributes": {"a": [[[["a"]]]]}},
