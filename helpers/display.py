@@ -23,8 +23,8 @@ def pretty_print(messages: Iterable[Message], client: OpenAI | None = None) -> N
     """
     for message in messages:
         print(f"{message.role}: {message_text(message)}")
-        for block in message.content if client else []:
-            if block.type == "image_file":
+        for block in message.content:
+            if client and block.type == "image_file":
                 _show_image(client.files.content(block.image_file.file_id).read())
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from textwrap import shorten
 
-from openai import OpenAI
-from openai.types import VectorStore
-from openai.types.beta.threads import Message
-from tqdm.auto import tqdm
+from openai import OpenAI, omit
+from openai.types import FileChunkingStrategyParam, VectorStore
+from openai.types.beta.threads import FileCitationAnnotation, Message, Text
+from openai.types.beta.threads.runs import FileSearchToolCall
+from tqdm.auto import tqdm  # type: ignore[import-untyped]  # it has no types
 
-CONTENT = ["step_details.tool_calls[*].file_search.results[*].content"]
 MARK = re.compile(r"【(\d+):(\d+)†")
 
 
@@ -18,7 +18,7 @@ def upload_files(
     client: OpenAI,
     paths: Iterable[str | Path],
     name: str = "",
-    chunking_strategy: dict | None = None,
+    chunking_strategy: FileChunkingStrategyParam | None = None,
 ) -> VectorStore:
     """Upload files, or all files of folders, into a new vector store, and wait until all are read.
 
@@ -32,12 +32,14 @@ def upload_files(
     """
     files = [file for path in paths for file in _files(Path(path))]
     store = client.vector_stores.create(name=name)
-    more = {"chunking_strategy": chunking_strategy} if chunking_strategy else {}
     for file in tqdm(files, desc="files read", bar_format="{desc} {n_fmt}/{total_fmt} {bar}"):
         with file.open("rb") as content:
             uploaded = client.files.create(file=content, purpose="assistants")
         read = client.vector_stores.files.create_and_poll(
-            uploaded.id, vector_store_id=store.id, poll_interval_ms=20, **more
+            uploaded.id,
+            vector_store_id=store.id,
+            poll_interval_ms=20,
+            chunking_strategy=chunking_strategy or omit,
         )
         if read.last_error:
             print(f"{file.name} could not be read: {read.last_error.message}")
@@ -58,11 +60,10 @@ def with_footnotes(client: OpenAI, message: Message, width: int = 90) -> str:
         width: how many characters of each passage to show.
     """
     passages = _passages(client, message)
-    text, notes = message.content[0].text, {}
+    text = _text(message)
+    notes: dict[str, int] = {}
     said, position = "", 0
-    for cited in sorted(text.annotations, key=lambda each: each.start_index):
-        if cited.type != "file_citation":
-            continue
+    for cited in _citations(text):
         number = notes.setdefault(cited.text, len(notes) + 1)
         said += f"{text.value[position : cited.start_index]}[{number}]"
         position = cited.end_index
@@ -83,14 +84,34 @@ def _files(path: Path) -> list[Path]:
 
 def _passages(client: OpenAI, message: Message) -> dict[str, tuple[str, str]]:
     """Return file and passage for each mark in a message."""
+    citations = _citations(_text(message))
+    if message.run_id is None or not citations:  # nothing that a run has searched for
+        return {}
     steps = client.beta.threads.runs.steps.list(
-        message.run_id, thread_id=message.thread_id, order="asc", include=CONTENT
+        message.run_id,
+        thread_id=message.thread_id,
+        order="asc",
+        include=["step_details.tool_calls[*].file_search.results[*].content"],
     )
     calls = [call for step in steps for call in getattr(step.step_details, "tool_calls", [])]
     found = {}
-    for annotation in message.content[0].text.annotations:
-        place = MARK.match(annotation.text)
-        if place and annotation.type == "file_citation":
-            result = calls[int(place[1])].file_search.results[int(place[2])]
-            found[annotation.text] = result.file_name, result.content[0].text
+    for cited in citations:
+        if place := MARK.match(cited.text):
+            call = calls[int(place[1])]
+            if isinstance(call, FileSearchToolCall) and call.file_search.results:
+                result = call.file_search.results[int(place[2])]
+                passage = result.content[0].text if result.content else None
+                found[cited.text] = result.file_name, passage or ""
     return found
+
+
+def _text(message: Message) -> Text:
+    """Return the first text of a message."""
+    texts = (block.text for block in message.content if block.type == "text")
+    return next(texts, Text(value="", annotations=[]))
+
+
+def _citations(text: Text) -> list[FileCitationAnnotation]:
+    """Return what a text cites, in its order."""
+    cited = [each for each in text.annotations if each.type == "file_citation"]
+    return sorted(cited, key=lambda each: each.start_index)

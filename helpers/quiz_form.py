@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from html import escape
 
-import ipywidgets as widgets
+import ipywidgets as widgets  # type: ignore[import-untyped]  # it has no types
 from openai import OpenAI
 from openai.types.beta.threads import Run
+from openai.types.beta.threads.run_submit_tool_outputs_params import ToolOutput
 
 from helpers.conversation import wait_on_run
 from helpers.display import message_text
@@ -75,7 +76,7 @@ class QuizForm(widgets.VBox):
 
     def _submit(self, _: object) -> None:
         self._button.disabled = True
-        outputs = [
+        outputs: list[ToolOutput] = [
             {
                 "tool_call_id": call_id,
                 "output": json.dumps([answer.value or "I don't know." for answer in answers]),

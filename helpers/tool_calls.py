@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from openai import OpenAI
 from openai.types.beta.threads import RequiredActionFunctionToolCall, Run
+from openai.types.beta.threads.run_submit_tool_outputs_params import ToolOutput
 
 from helpers.conversation import wait_on_run
 from helpers.tracing import runs
 
 
 def answer_tool_calls(
-    client: OpenAI, run: Run, functions: Mapping[str, Callable[..., object]], **waiting: object
+    client: OpenAI, run: Run, functions: Mapping[str, Callable[..., object]], **waiting: Any
 ) -> Run:
     """Carry out the calls that a run waits for, until it needs no more; return the run.
 
@@ -25,9 +27,9 @@ def answer_tool_calls(
         RunNotCompleted, TimeoutError: as `wait_on_run` does.
     """
     run = wait_on_run(client, run, **waiting)
-    while run.status == "requires_action":
+    while run.status == "requires_action" and run.required_action:
         with runs.within(run):  # a traced function's span belongs to the run
-            outputs = [
+            outputs: list[ToolOutput] = [
                 {"tool_call_id": call.id, "output": call_function(call, functions)}
                 for call in run.required_action.submit_tool_outputs.tool_calls
             ]

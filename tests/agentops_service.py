@@ -4,10 +4,14 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from assistants_server.collector.spans import Span, decode
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from helpers.tracing.spans import Span
 
 KEY = "0f9d6c1e-5b7a-4c3d-8e2f-1a0b9c8d7e6f"
 
@@ -23,10 +27,10 @@ class AgentOpsService:
 
     Args:
         status: what to answer everything with; ``POST /status/200`` changes it.
-        seconds: how long to take for an answer.
+        silent: accept requests and answer none until the end.
     """
 
-    def __init__(self, status: int = 200, seconds: float = 0.0) -> None:
+    def __init__(self, status: int = 200, silent: bool = False) -> None:
         self.received: list[Received] = []
         self.status = status
         service = self
@@ -40,7 +44,8 @@ class AgentOpsService:
                     self._answer(200, {})
                     return
                 service.received.append(Received(self.path, headers, body))
-                service.stopping.wait(seconds)
+                if silent:
+                    service.stopping.wait()
                 well = service.status < 300
                 answer = {"token": "a-token-for-spans", "project_id": "p"} if well else {}
                 self._answer(service.status, answer)
@@ -81,7 +86,7 @@ class AgentOpsService:
             span
             for request in self.received
             if request.path == "/v1/traces"
-            for span in decode(request.body).spans
+            for span in decode(request.body)
         ]
 
     def wait_for(self, count: int, seconds: float = 5.0) -> None:
@@ -89,6 +94,46 @@ class AgentOpsService:
         deadline = time.monotonic() + seconds
         while len(self.received) < count and time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+def decode(body: bytes) -> list[Span]:
+    """Return the spans of an OTLP request."""
+    return [
+        Span(
+            trace_id=span.trace_id.hex(),
+            span_id=span.span_id.hex(),
+            parent_id=span.parent_span_id.hex(),
+            name=span.name,
+            start=span.start_time_unix_nano,
+            end=span.end_time_unix_nano,
+            status=("unset", "ok", "error")[span.status.code],
+            message=span.status.message,
+            attributes=_pairs(span.attributes),
+            events=[
+                {
+                    "name": event.name,
+                    "time": event.time_unix_nano,
+                    "attributes": _pairs(event.attributes),
+                }
+                for event in span.events
+            ],
+            resource=_pairs(group.resource.attributes),
+        )
+        for group in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in group.scope_spans
+        for span in scope.spans
+    ]
+
+
+def _pairs(pairs: Iterable[KeyValue]) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_value(each) for each in value.array_value.values]
+    return getattr(value, kind) if kind else None
 
 
 class BlackHole:
@@ -110,7 +155,8 @@ class Refused:
 
     def __init__(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.environment = environment(f"http://127.0.0.1:{listener.getsockname()[1]}")
+            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.environment = environment(self.url)
 
     def __enter__(self) -> "Refused":
         return self
@@ -124,7 +170,7 @@ FAULTS = {
     "black-holed": BlackHole,
     "401": lambda: AgentOpsService(status=401),
     "500": lambda: AgentOpsService(status=500),
-    "slow by 30 s": lambda: AgentOpsService(seconds=30),
+    "silent": lambda: AgentOpsService(silent=True),
 }
 
 

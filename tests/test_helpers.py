@@ -146,7 +146,6 @@ def test_a_proxy_is_not_asked_for_this_machine(tmp_path):
 
 
 def test_remote_mode_starts_no_assistants_api(server, tmp_path):
-    """Of our server's rooms it needs the collector of spans only."""
     ended = run_python(
         "import helpers, sys; c = helpers.connect(); print(c.beta.assistants.list().data);"
         "assert not {'assistants_server.app', 'assistants_server.engine'} & set(sys.modules)",
@@ -170,8 +169,8 @@ def test_the_helpers_fit_into_one_sitting():
     def lines(pattern: str) -> int:
         return sum(len(path.read_text("utf-8").splitlines()) for path in ROOT.glob(pattern))
 
-    assert lines("helpers/*.py") < 700
-    assert lines("helpers/tracing/*.py") < 1100  # and this into another
+    assert lines("helpers/*.py") < 720
+    assert lines("helpers/tracing/*.py") < 1800  # and this into another, with the traces' file
 
 
 def test_files_and_folders_into_a_store(client: OpenAI, tmp_path, capsys):

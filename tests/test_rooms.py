@@ -10,11 +10,11 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGES = ("assistants_server", "helpers", "notebooks")  # each imports only those before it
-# The rooms of assistants_server: each imports only those before it, so the tutor imports nothing, and
-# the collector no engine. A new folder or file has to be put where it belongs.
+# The rooms of assistants_server: each imports only those before it, so the tutor knows no store.
+# A new folder or file has to be put where it belongs.
 ROOMS = """
-    tutor clock tokens terminal_escapes plain default_paths places private_files private
-    interpreter_shutdown ending logs store contents web collector code_interpreter file_search
+    tutor clock tokens terminal_escapes default_paths private_files
+    interpreter_shutdown logs store contents web code_interpreter file_search
     offline tools engine api app server __main__
 """.split()  # noqa: SIM905, as a list it would fill the page
 

@@ -1,12 +1,16 @@
-"""Which texts reach the collector under which switch: looked for in the raw bytes that arrived."""
+"""Which texts leave, and are kept, under which switch: looked for in the raw bytes."""
 
+import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from helpers.tracing.spans import Span
+from helpers.tracing.storage import Storage
 from tests import traced
-from tests.agentops_service import AgentOpsService
+from tests.agentops_service import AgentOpsService, Received, decode
 
 INSTRUCTIONS, PROMPT = "canaryinstructions", "canaryprompt"
 ARGUMENT, OUTPUT, ERROR = "canaryargument", "canaryoutput", "canaryerror"
@@ -14,10 +18,14 @@ CODE, ATTRIBUTE, PRINTED = "canarycode", "canaryattribute", "canaryprinted"
 ENVIRONMENT, LIBRARY, RUN = "canaryenvironment", "canarylibrary", "canaryrun"
 CONTENTS = {INSTRUCTIONS, PROMPT, ARGUMENT, OUTPUT, ERROR, CODE, ATTRIBUTE, RUN}
 
-PROGRAM = f"""
+SET_UP = f"""
 import types
 {LIBRARY} = types.ModuleType("{LIBRARY}")
 {traced.SET_UP}
+"""
+PROGRAM = f"""
+start_trace("traced", tags=["test"])
+session = latest()
 from opentelemetry import trace as otel
 
 named = client.beta.assistants.create(model=MODEL, instructions="{INSTRUCTIONS}")
@@ -55,29 +63,109 @@ end_trace()
 """
 
 
-@pytest.mark.parametrize(
-    ("switches", "arrive"),
-    [
-        ({}, CONTENTS | {LIBRARY}),
-        ({"TRACELOOP_TRACE_CONTENT": "false"}, {LIBRARY}),
-        ({"AGENTOPS_ENV_DATA_OPT_OUT": "true"}, CONTENTS),
-        ({"TRACE_PRINTS": "true"}, CONTENTS | {LIBRARY, PRINTED}),
-        ({"TRACELOOP_TRACE_CONTENT": "false", "AGENTOPS_ENV_DATA_OPT_OUT": "true"}, set()),
-    ],
-    ids=["as it is", "no contents", "no machine", "prints", "neither contents nor machine"],
-)
-def test_what_arrives(switches: dict[str, str], arrive: set[str], tmp_path: Path):
+SWITCHES: dict[str, dict[str, str]] = {
+    "as it is": {},
+    "no contents": {"TRACELOOP_TRACE_CONTENT": "false"},
+    "no machine": {"AGENTOPS_ENV_DATA_OPT_OUT": "true"},
+    "prints": {"TRACE_PRINTS": "true"},
+    "neither": {"TRACELOOP_TRACE_CONTENT": "false", "AGENTOPS_ENV_DATA_OPT_OUT": "true"},
+}
+ARRIVE = {
+    "as it is": CONTENTS | {LIBRARY},
+    "no contents": {LIBRARY},
+    "no machine": CONTENTS,
+    "prints": CONTENTS | {LIBRARY, PRINTED},
+    "neither": set(),
+}
+A_TRACE_CALLED_SESSION = 'start_trace("session")\nend_trace()\n'
+PRINTS = """
+print("before")
+with trace("first") as first:
+    print("within the first")
+    print("in a file", file=open(os.devnull, "w"))
+with trace("second") as second:
+    print("within the second")
+    with trace("inner") as inner:
+        print("within the inner")
+print("after")
+assert first.uploaded_prints() == "within the first\\n"
+assert second.uploaded_prints().startswith("within the second\\nTrace inner:")
+assert second.uploaded_prints().count("\\n") == 2
+assert inner.uploaded_prints() == "within the inner\\n"
+print("seen")
+"""
+# What is sent under other switches comes after this.
+ARRIVED = """
+import urllib.request
+from helpers.tracing import startup
+
+assert startup.start().delivery.undelivered(60) is None
+mark = urllib.request.Request(os.environ["AGENTOPS_API_ENDPOINT"] + "/mark", method="POST", data=b"")
+urllib.request.urlopen(mark).close()
+"""
+
+
+def _under(switches: dict[str, str], program: str) -> str:
+    switched_back = dict.fromkeys(switches, "")
+    return f"os.environ.update({switches})\n{program}\nos.environ.update({switched_back}){ARRIVED}"
+
+
+class Arrived(NamedTuple):
+    """What came while a program ran."""
+
+    printed: str
+    received: list[Received]
+
+    @property
+    def spans(self) -> list[Span]:
+        traces = (request for request in self.received if request.path == "/v1/traces")
+        return [span for request in traces for span in decode(request.body)]
+
+    @property
+    def bytes(self) -> bytes:
+        return b"".join(request.body for request in self.received)
+
+
+@pytest.fixture(scope="module")
+def programs() -> dict[str, str]:
+    return {
+        **{name: _under(switches, PROGRAM) for name, switches in SWITCHES.items()},
+        "called session": _under({}, A_TRACE_CALLED_SESSION),
+        "called session, no machine": _under(SWITCHES["no machine"], A_TRACE_CALLED_SESSION),
+        "prints of two traces": _under(SWITCHES["prints"], PRINTS),
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("switches")
+
+
+@pytest.fixture(scope="module")
+def arrived(programs: dict[str, str], folder: Path) -> dict[str, Arrived]:
+    """What each of the programs printed and sent; one process runs them all."""
     everywhere = {ENVIRONMENT.upper(): ENVIRONMENT, "OPENAI_ORGANIZATION": ENVIRONMENT}
     with AgentOpsService() as agentops:
-        env = {**agentops.environment, **everywhere, **switches}
-        done = traced.run_script(tmp_path, PROGRAM, env=env)
-        assert done.returncode == 0, done.stderr
-        bodies = b"".join(request.body for request in agentops.received)
-        spans = agentops.spans()
+        env = {**agentops.environment, **everywhere}
+        printed = traced.run_programs(folder, {"start": ARRIVED, **programs}, env, SET_UP)
+    received: list[list[Received]] = [[]]
+    for request in agentops.received:
+        if request.path == "/mark":
+            received.append([])
+        else:
+            received[-1].append(request)
+    assert len(received) == len(printed) + 1, printed
+    return {name: Arrived(*each) for name, each in zip(printed, zip(printed.values(), received))}
+
+
+@pytest.mark.parametrize("switches", SWITCHES)
+def test_what_arrives(switches: str, arrived: dict[str, Arrived]):
+    bodies, expected = arrived[switches].bytes, ARRIVE[switches]
     canaries = CONTENTS | {LIBRARY, PRINTED, ENVIRONMENT}
-    assert {canary for canary in canaries if canary.encode() in bodies} == arrive
-    assert (b"gen_ai.completion" in bodies) == (b"Subtract 11" in bodies) == (PROMPT in arrive)
+    assert {canary for canary in canaries if canary.encode() in bodies} == expected
+    assert (b"gen_ai.completion" in bodies) == (b"Subtract 11" in bodies) == (PROMPT in expected)
     # Names, ids, tokens and statuses come in any case: that is what tracing is for.
+    spans = arrived[switches].spans
     runs = [span for span in spans if span.name == "openai.run"]
     assert len(runs) == 4
     for run in runs:
@@ -89,38 +177,37 @@ def test_what_arrives(switches: dict[str, str], arrive: set[str], tmp_path: Path
     assert session.attributes["agentops.tags"] == ["cookbook", "test"]
 
 
-def test_a_trace_called_session_sends_data_about_the_machine_unless_told_not_to(tmp_path: Path):
+def test_what_is_kept_here_is_what_arrives(arrived: dict[str, Arrived], folder: Path):
+    storage = Storage(folder / "assistants.db.traces")
+    try:
+        kept = {span.span_id: span for span in storage.everything()}
+    finally:
+        storage.close()
+    sent = {span.span_id: span for each in arrived.values() for span in each.spans}
+    assert sent == kept
+
+
+def test_a_trace_called_session_sends_data_about_the_machine_unless_told_not_to(
+    arrived: dict[str, Arrived],
+):
     """AgentOps adds them under that name only."""
-    program = 'start_trace("session")\nend_trace()'
-    for opted_out in (False, True):
-        folder = tmp_path / str(opted_out)
-        folder.mkdir()
-        with AgentOpsService() as agentops:
-            switch = {"AGENTOPS_ENV_DATA_OPT_OUT": str(opted_out)}
-            env = {**agentops.environment, **switch}
-            done = traced.run_script(folder, traced.SET_UP, program, env=env)
-            assert done.returncode == 0, done.stderr
-            (span,) = [span for span in agentops.spans() if span.name == "session.session"]
+    for name, expected in (("called session", True), ("called session, no machine", False)):
+        (span,) = arrived[name].spans
         about = {key for key in span.attributes if key.startswith(("host.", "cpu.", "memory."))}
-        assert bool(about) is not opted_out
-        if not opted_out:
+        assert bool(about) is expected
+        if expected:
             assert span.attributes["host.name"] == os.uname().nodename
 
 
-def test_prints_go_with_their_trace_and_only_while_it_lasts(tmp_path: Path):
-    program = """
-print("before")
-with trace("first") as first:
-    print("within the first")
-with trace("second") as second:
-    print("within the second")
-print("after")
-assert first.uploaded_prints().strip().endswith("within the first")
-assert second.uploaded_prints().strip().endswith("within the second")
-assert first.uploaded_prints().count("\\n") == second.uploaded_prints().count("\\n") == 1
-"""
-    set_up = traced.SET_UP.replace('start_trace("traced", tags=["test"])\nsession = latest()', "")
-    done = traced.run_script(tmp_path, set_up, program, env={"TRACE_PRINTS": "true"})
-    assert (done.returncode, done.stderr) == (0, "")
-    for line in ("before", "within the first", "within the second", "after"):
-        assert done.stdout.splitlines().count(line) == 1
+def test_prints_go_with_their_trace_and_only_while_it_lasts(arrived: dict[str, Arrived]):
+    printed, received = arrived["prints of two traces"]
+    lines = printed.splitlines()
+    assert lines[-1] == "seen"
+    for line in ("before", "within the first", "within the second", "within the inner", "after"):
+        assert lines.count(line) == 1
+    logs = [json.loads(each.body)["body"] for each in received if each.path == "/v4/logs/upload/"]
+    assert [log.splitlines()[0] for log in logs] == [
+        "within the first",
+        "within the inner",
+        "within the second",
+    ]

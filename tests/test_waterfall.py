@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from assistants_server.collector import Span
 from helpers.tracing.prices import PRICES, Price, cost
+from helpers.tracing.spans import Span
 from helpers.tracing.totals import Totals
 from helpers.tracing.waterfall import Waterfall
 

@@ -1,6 +1,7 @@
 """A program that is traced, in parts: as a script, and as the cells of a notebook."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,9 @@ tutor = client.beta.assistants.create(
     model=MODEL, name="Math Tutor", tools=[{"type": "code_interpreter"}, DISPLAY_QUIZ_TOOL]
 )
 """
+
+# Without a server, for what is seen before anything is asked.
+REMOTE = {"ASSISTANTS_BASE_URL": "http://127.0.0.1:9"}
 
 A_RUN = """
 thread, run = create_thread_and_run(client, tutor.id, "Solve 3x + 11 = 14")
@@ -84,6 +88,30 @@ def run_script(
     return _python(folder, [str(script)], env)
 
 
+def run_programs(
+    folder: Path,
+    programs: dict[str, str],
+    env: dict[str, str] | None = None,
+    set_up: str = SET_UP,
+) -> dict[str, str]:
+    """Run programs one after another in one process, after `set_up`; return what each printed.
+
+    One that fails has printed its traceback, and the others go on.
+    """
+    parts = [
+        "import os, traceback",
+        *(
+            f"print('=== {name}')\ntry:\n    exec({code!r}, dict(globals()))\n"
+            "except BaseException:\n    print(traceback.format_exc())"
+            for name, code in programs.items()
+        ),
+    ]
+    done = run_script(folder, set_up, "end_trace()", *parts, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    _, *said = re.split(r"^=== (.+)\n", done.stdout, flags=re.MULTILINE)
+    return dict(zip(said[::2], said[1::2]))
+
+
 def run_notebook(
     folder: Path, *cells: str, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -114,6 +142,6 @@ def _python(
         env={**os.environ, **places, **(env or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )

@@ -7,7 +7,7 @@ the async client, whichever methods wait for the run.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,9 +18,8 @@ from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.sdk.trace import Span
-from opentelemetry.trace import SpanKind, Status, StatusCode
-from wrapt import wrap_function_wrapper
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from wrapt import wrap_function_wrapper  # type: ignore[import-untyped]  # it has no types
 
 from helpers.tracing import switches
 
@@ -30,7 +29,19 @@ IN_ERROR = ("failed", "expired", "incomplete")
 SECOND = 1_000_000_000  # nanoseconds
 MOST_MESSAGES = 20
 
-_open: dict[str, Span] = {}
+
+@dataclass
+class _Watched:
+    """A run as it was seen last, and its span; steps and messages are looked for at its end."""
+
+    run: Run
+    span: Span
+    started: int
+    steps: list[RunStep] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+
+
+_open: dict[str, _Watched] = {}
 
 
 def install() -> None:
@@ -53,16 +64,16 @@ def install() -> None:
 
 def within(run: Run) -> AbstractContextManager:
     """Return a context in which new spans are children of this run's."""
-    span = _open.get(run.id)
-    return trace.use_span(span) if span is not None else nullcontext()
+    found = _open.get(run.id)
+    return trace.use_span(found.span) if found else nullcontext()
 
 
 def end_open(trace_id: int) -> None:
     """End the spans of runs that nobody has waited for, with the last status that was seen."""
-    for run_id, span in list(_open.items()):
-        if span.get_span_context().trace_id == trace_id:
-            del _open[run_id]
-            span.end()
+    for watched in list(_open.values()):
+        if watched.span.get_span_context().trace_id == trace_id:
+            del _open[watched.run.id]
+            watched.span.end()
 
 
 def _watch(call, resource, args: tuple, kwargs: dict):
@@ -122,14 +133,14 @@ def _follow_async(stream: AsyncStream, started: int, kwargs: dict) -> None:
     stream._iterator = events(stream._iterator)
 
 
-def _look(ending: "_Ending", client: OpenAI) -> None:
+def _look(ending: _Watched, client: OpenAI) -> None:
     run, threads = ending.run, client.beta.threads
     ending.steps = list(threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc"))
     if switches.contents():
         ending.messages = threads.messages.list(run.thread_id, limit=MOST_MESSAGES).data
 
 
-async def _look_async(ending: "_Ending", client: AsyncOpenAI) -> None:
+async def _look_async(ending: _Watched, client: AsyncOpenAI) -> None:
     run, threads = ending.run, client.beta.threads
     pages = threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
     ending.steps = [step async for step in pages]
@@ -155,18 +166,8 @@ def _calling(call):
         raise
 
 
-@dataclass
-class _Ending:
-    """A run that has just been seen to have ended, and what is to be said of it."""
-
-    span: Span
-    run: Run
-    steps: list[RunStep] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
-
-
 @contextmanager
-def _ending(result: Any, started: int, creates: bool, kwargs: dict) -> Iterator[_Ending | None]:
+def _ending(result: Any, started: int, creates: bool, kwargs: dict) -> Iterator[_Watched | None]:
     """Note the run that a call has returned; if it has ended, let the caller look, and end its span.
 
     Raises nothing: tracing must not break what it traces.
@@ -174,51 +175,48 @@ def _ending(result: Any, started: int, creates: bool, kwargs: dict) -> Iterator[
     ending = None
     with suppress(Exception):
         run = result.parse() if isinstance(result, LegacyAPIResponse) else result
-        span = _span_of(run, started, creates, kwargs) if isinstance(run, Run) else None
-        if span is not None and run.status in ENDED and _open.pop(run.id, None):
-            ending = _Ending(span, run)
+        if isinstance(run, Run):
+            _note(run, started, creates, kwargs)
+            ending = _open.pop(run.id, None) if run.status in ENDED else None
     try:
         with suppress(Exception), suppress_instrumentation():
             yield ending
     finally:
         if ending is not None:
             with suppress(Exception):
-                _end(ending.span, ending.run, ending.steps, ending.messages)
+                _end(ending)
 
 
-def _span_of(run: Run, started: int, creates: bool, kwargs: dict) -> Span | None:
-    """Return the span of a run, a new one if it has just been created; note its status."""
-    from agentops.instrumentation.providers.openai.wrappers import handle_run_attributes
+def _note(run: Run, started: int, creates: bool, kwargs: dict) -> None:
+    """Note the status of a run in its span; one that has just been created gets a span."""
+    # The attributes are those that AgentOps' dashboard reads. AgentOps has no types.
+    from agentops.instrumentation.providers.openai.wrappers import (  # type: ignore[import-untyped]
+        handle_run_attributes,
+    )
 
-    span = _open.get(run.id)
-    if span is None:
+    if run.id not in _open:
         if not creates or run.status in ENDED or not trace.get_current_span().is_recording():
-            return None
+            return
         span = _tracer().start_span("openai.run", kind=SpanKind.CLIENT, start_time=started)
-        _set(
-            span,
-            handle_run_attributes(kwargs=kwargs),
-            {
-                "agentops.span.kind": "llm",
-                "operation.name": "run",
-                "gen_ai.operation.name": "run",
-                "gen_ai.request.model": run.model,
-            },
-        )
-        _open[run.id] = span
-    seen = handle_run_attributes(return_value=run)
-    _set(span, seen, {"gen_ai.operation.name": "run"})
-    return span
+        _set(span, {"agentops.span.kind": "llm", "operation.name": "run"})
+        _set(span, handle_run_attributes(kwargs=kwargs))
+        _set(span, {"gen_ai.request.model": run.model})
+        _open[run.id] = _Watched(run, span, started)
+    watched = _open[run.id]
+    watched.run, span = run, watched.span
+    _set(span, handle_run_attributes(return_value=run))
+    _set(span, {"gen_ai.operation.name": "run"})
 
 
-def _end(span: Span, run: Run, steps: Iterable[RunStep], messages: list[Message]) -> None:
+def _end(ending: _Watched) -> None:
+    run, span = ending.run, ending.span
     finished = time.time_ns()
     stamp = run.completed_at or run.failed_at or run.cancelled_at
     if stamp:  # in whole seconds; a run that nobody looked at for a while ended before this look
-        finished = max(span.start_time, min(finished, (stamp + 1) * SECOND))
-    for step in steps:
-        _step_spans(span, step, finished)
-    _set(span, _conversation(run, messages))
+        finished = max(ending.started, min(finished, (stamp + 1) * SECOND))
+    for step in ending.steps:
+        _step_spans(ending, step, finished)
+    _set(span, _conversation(run, ending.messages))
     if run.status in IN_ERROR:
         reason = run.last_error.message if run.last_error else run.status
         _set(span, {"error.type": run.last_error.code if run.last_error else run.status})
@@ -233,7 +231,7 @@ def _conversation(run: Run, messages: list[Message]) -> dict[str, str]:
     answers = [each for each in messages if each.run_id == run.id]
     before = messages[messages.index(answers[-1]) + 1 :] if answers else messages
     question = next((each for each in before if each.role == "user"), None)
-    attributes = {}
+    attributes: dict[str, str] = {}
     for kind, said in (("prompt", [question] if question else []), ("completion", answers[::-1])):
         for number, message in enumerate(said):
             attributes[f"gen_ai.{kind}.{number}.role"] = message.role
@@ -243,23 +241,19 @@ def _conversation(run: Run, messages: list[Message]) -> dict[str, str]:
     return attributes
 
 
-def _step_spans(parent: Span, step: RunStep, latest: int) -> None:
+def _step_spans(parent: _Watched, step: RunStep, latest: int) -> None:
     """Make a span for each call of a step, or one for the message that it created."""
     begun, ended = _times(step)
-    begun = min(max(begun, parent.start_time), latest)
+    begun = min(max(begun, parent.started), latest)
     ended = min(max(ended or latest, begun), latest)
     for name, attributes in _parts(step):
         span = _tracer().start_span(
             f"openai.run.{name}",
-            context=trace.set_span_in_context(parent),
+            context=trace.set_span_in_context(parent.span),
             start_time=begun,
-            attributes={
-                "operation.name": name,
-                "gen_ai.run_step.id": step.id,
-                "gen_ai.run_step.status": step.status,
-            },
         )
-        _set(span, attributes)
+        shared = {"gen_ai.run_step.id": step.id, "gen_ai.run_step.status": step.status}
+        _set(span, {"operation.name": name, **shared, **attributes})
         if step.status in ("failed", "expired"):
             reason = step.last_error.message if step.last_error else step.status
             span.set_status(Status(StatusCode.ERROR, reason))
@@ -267,21 +261,22 @@ def _step_spans(parent: Span, step: RunStep, latest: int) -> None:
 
 
 def _parts(step: RunStep) -> Iterable[tuple[str, dict[str, Any]]]:
-    if step.type == "message_creation":
+    if step.step_details.type == "message_creation":
         yield "message_creation", {"agentops.span.kind": "text"}
         return
     for call in step.step_details.tool_calls:
-        tool = {"agentops.span.kind": "tool", "tool.id": call.id, "tool.status": step.status}
+        name: str = call.type
+        given: str | None = None
+        result: str | None
         if call.type == "function":
             name, given, result = call.function.name, call.function.arguments, call.function.output
         elif call.type == "code_interpreter":
-            name, given = call.type, call.code_interpreter.input
+            given = call.code_interpreter.input
             outputs = call.code_interpreter.outputs
             result = "".join(each.logs for each in outputs if each.type == "logs")
         else:
-            found = getattr(call.file_search, "results", None) or []
-            name, given = call.type, None
-            result = ", ".join(each.file_name for each in found)
+            result = ", ".join(each.file_name for each in call.file_search.results or ())
+        tool = {"agentops.span.kind": "tool", "tool.id": call.id, "tool.status": step.status}
         yield name, {**tool, "tool.name": name, "tool.parameters": given, "tool.result": result}
 
 
@@ -298,11 +293,10 @@ def _times(step: RunStep) -> tuple[int, int | None]:
     return step.created_at * SECOND, (stamp + 1) * SECOND if stamp else None
 
 
-def _set(span: Span, *attributes: dict[str, Any]) -> None:
-    for some in attributes:
-        for key, value in some.items():
-            if value is not None:
-                span.set_attribute(key, value)
+def _set(span: Span, attributes: Mapping[str, Any]) -> None:
+    for key, value in attributes.items():
+        if value is not None:
+            span.set_attribute(key, value)
 
 
 def _tracer() -> trace.Tracer:

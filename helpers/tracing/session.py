@@ -1,6 +1,7 @@
 """Traces: started and ended by hand, so that they hold all cells of a notebook."""
 
-import builtins
+import os
+import sqlite3
 import sys
 import time
 from collections.abc import Sequence
@@ -9,8 +10,9 @@ from opentelemetry import context
 from opentelemetry import trace as otel
 from opentelemetry.trace import StatusCode
 
-from assistants_server.collector import Span
 from helpers.tracing import runs, startup, switches
+from helpers.tracing.prints import Prints
+from helpers.tracing.spans import Span
 from helpers.tracing.totals import Totals
 
 SECONDS_TO_DELIVER = 0.5
@@ -37,27 +39,26 @@ class Trace:
 
     def __init__(self, name: str, tags: Sequence[str] = ()) -> None:
         global _latest
-        self.name, self.tags = name, [*_default_tags, *tags]
-        self.id, self._seconds = "", None
-        self._began = time.perf_counter()
-        self._context = None
-        _latest = self
-        if startup.is_off():
-            return
-        switches.check()
-        import agentops
-
         self._tracing = startup.start()
-        self._prints = builtins.print if switches.prints() else None
+        self.name, self.tags = name, [*_default_tags, *tags]
+        self.id = ""
+        self._seconds: float | None = None
+        self._began = time.perf_counter()
+        _latest = self
+        if self._tracing is None:
+            return
+        import agentops  # type: ignore[import-untyped]  # AgentOps has no types
+
         # In an empty context, since a trace that begins inside another would be a part of it.
         self._outside = context.attach(context.Context())
         self._context = agentops.start_trace(name, tags=self.tags or None)
         if self._context is None:  # AgentOps would not; work goes on without a trace
             context.detach(self._outside)
+            self._tracing = None
             return
-        self.id = f"{self._span.get_span_context().trace_id:032x}"
-        if self._prints:
-            builtins.print = self._tracing.capturing_print
+        self._span: otel.Span = self._context.span
+        self.id = otel.format_trace_id(self._span.get_span_context().trace_id)
+        self._prints = Prints() if switches.prints() else None
         _watch_cells()
 
     def __enter__(self) -> "Trace":
@@ -74,64 +75,64 @@ class Trace:
     @property
     def seconds(self) -> float:
         """How long it took, or has taken so far."""
-        return time.perf_counter() - self._began if self.is_open else self._seconds
+        return time.perf_counter() - self._began if self._seconds is None else self._seconds
 
     @property
     def link(self) -> str | None:
         """The page of this trace on AgentOps' dashboard; None without a key."""
-        if not self.id or self._tracing.collector.agentops is None:
+        if self._tracing is None or self._tracing.delivery is None:
             return None
-        from agentops.helpers.dashboard import get_trace_url
-
-        return get_trace_url(self._span)
+        app = os.environ.get("AGENTOPS_APP_URL") or "https://app.agentops.ai"
+        return f"{app}/sessions?trace_id={self.id}"
 
     def end(self, error: BaseException | None = None) -> None:
         """End it, and print one line that says what it was and where to find it."""
         if not self.is_open:
             return
         self._seconds = self.seconds
-        if not self.id:
+        if self._tracing is None:
             return
         import agentops
-        from agentops.logging import upload_logfile
 
-        trace_id = self._span.get_span_context().trace_id
-        runs.end_open(trace_id)
+        runs.end_open(self._span.get_span_context().trace_id)
         self._span.set_status(StatusCode.ERROR if error else StatusCode.OK)
-        if self._prints:
-            builtins.print = self._prints
-            upload_logfile(trace_id)
         agentops.end_trace(self._context, "Error" if error else "Success")
         context.detach(self._outside)
         if otel.get_current_span() is self._span:  # it began in an async cell, in a context gone
             context.attach(context.Context())
-        print(f"Trace {self.name}: {Totals(self.spans())}, {self._seconds:.2f} s. {self._where()}")
+        try:
+            if self._prints is not None and (printed := self._prints.end()):
+                self._tracing.processor.add_log(self.id, printed)
+            said = f"{Totals(self.spans())}, {self._seconds:.2f} s. {self._where()}"
+        except sqlite3.Error as trouble:
+            said = f"its file cannot be used now: {trouble}."
+        print(f"Trace {self.name}: {said}")
 
     def spans(self) -> list[Span]:
-        """Return the spans that have reached the collector, by their start."""
-        if not self.id:
+        """Return the spans that have ended, by their start.
+
+        Raises:
+            sqlite3.Error: their file cannot be read now.
+        """
+        if self._tracing is None:
             return []
-        otel.get_tracer_provider().force_flush()
-        return self._tracing.collector.spans(self.id)
+        self._tracing.processor.force_flush()
+        return self._tracing.storage.spans(self.id)
 
     def uploaded_prints(self) -> str:
-        """Return what was printed and has reached the collector."""
-        return self._tracing.collector.log(self.id) if self.id else ""
+        """Return what was printed and kept, and uploaded if there is a key."""
+        return self._tracing.storage.log(self.id) if self._tracing else ""
 
     def attach(self) -> None:
         """Make it the parent of the spans to come."""
         context.attach(otel.set_span_in_context(self._span))
 
-    @property
-    def _span(self):
-        return self._context.span
-
     def _where(self) -> str:
-        if self.link is None:
+        if self._tracing is None or self._tracing.delivery is None:
             return "Kept on this machine."
-        reason = self._tracing.collector.undelivered(SECONDS_TO_DELIVER)
+        reason = self._tracing.delivery.undelivered(SECONDS_TO_DELIVER)
         if reason is None:
-            return self.link
+            return str(self.link)
         return f"Traces are not arriving at AgentOps ({reason}); this one is kept on this machine."
 
 
@@ -145,8 +146,7 @@ def start_agentops(tags: Sequence[str] = ()) -> None:
         ValueError: one of the switches is neither true nor false.
     """
     _default_tags[:] = tags
-    if not startup.is_off():
-        startup.start()
+    startup.start()
 
 
 def trace(name: str, tags: Sequence[str] = ()) -> Trace:

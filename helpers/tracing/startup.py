@@ -2,115 +2,101 @@
 
 Left to itself, AgentOps 0.4.21 fetches its token on the notebook's own event loop, which is busy
 until the cell has ended; it logs to stderr and to a file in the working directory, takes over
-`print`, and sends metrics to its hosted service wherever the spans go. All spans go to a collector
-in this process first, on loopback, so that a service that is slow or away holds nobody up.
+`print` and `import`, and asks its service before it keeps a span. Here it makes the spans of its
+decorators and of OpenAI's library; a processor of ours keeps them, and a thread sends them.
 """
 
 import atexit
-import builtins
 import os
-import time
-from collections.abc import Callable
 from functools import cache
-from threading import Thread
 from typing import NamedTuple
 
-from assistants_server.collector import AgentOps, Collector
+# Before OpenTelemetry's handlers of forks, which wait for ever in the child if this comes later.
+import concurrent.futures.thread  # noqa: F401  isort: skip
+
+from opentelemetry import trace as otel
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
 from assistants_server.default_paths import default_database
 from helpers.tracing import runs, switches
-
-SECONDS_FOR_TOKEN = 2.0
+from helpers.tracing.delivery import AgentOps, Delivery
+from helpers.tracing.processor import FileProcessor
+from helpers.tracing.storage import Storage
 
 
 class Tracing(NamedTuple):
     """What the rest of tracing needs once AgentOps runs."""
 
-    collector: Collector
-    capturing_print: Callable[..., None]
+    provider: TracerProvider
+    processor: FileProcessor
+    storage: Storage
+    delivery: Delivery | None
 
 
-def is_off() -> bool:
-    """Return whether `OTEL_SDK_DISABLED` says that nothing is to be traced."""
-    return (os.environ.get("OTEL_SDK_DISABLED") or "").strip().lower() == "true"
+def start() -> Tracing | None:
+    """Start AgentOps; later calls return the same.
 
-
-@cache
-def start() -> Tracing:
-    """Start the collector and AgentOps; later calls return the same.
+    Returns:
+        None if `OTEL_SDK_DISABLED` says so, or if it cannot be started, which is printed once.
 
     Raises:
         ValueError: one of the switches is neither true nor false.
     """
-    switches.check()
-    database = default_database()
-    collector = Collector(database.with_name(f"{database.name}.traces"), _service())
-    collector.start()
-    started: list[Callable[..., None]] = []
-    # In a thread of its own AgentOps finds no event loop of a notebook to wait on.
-    thread = Thread(target=lambda: started.append(_start_agentops(collector)))
-    thread.start()
-    thread.join()
-    if not started:
-        raise RuntimeError("AgentOps could not be started; the reason is printed above.")
-    atexit.register(_stop, collector)
-    return Tracing(collector, started[0])
-
-
-def _service() -> AgentOps | None:
-    """Return where AgentOps is, or None if there is no key for it."""
-    key = os.environ.get("AGENTOPS_API_KEY")
-    if not key:
+    if (os.environ.get("OTEL_SDK_DISABLED") or "").strip().lower() == "true":
         return None
-    api = (os.environ.get("AGENTOPS_API_ENDPOINT") or AgentOps.api).rstrip("/")
-    exporter = os.environ.get("AGENTOPS_EXPORTER_ENDPOINT")
-    if not exporter:  # someone who hosts it must not send spans to the hosted one by an oversight
-        exporter = AgentOps.exporter if api == AgentOps.api else f"{api}/v1/traces"
-    return AgentOps(key, api, exporter)
+    switches.check()
+    return _start()
 
 
-def _start_agentops(collector: Collector) -> Callable[..., None]:
-    """Initialise AgentOps with our collector as its service; return its capturing `print`."""
-    os.environ.setdefault("AGENTOPS_LOGGING_TO_FILE", "False")
-    import openai.resources.beta  # noqa: F401  AgentOps takes its beta/agents for another library
+@cache
+def _start() -> Tracing | None:
+    try:
+        return _start_agentops()
+    except Exception as error:  # whatever is wrong with tracing, the rest works
+        print(f"Nothing is traced: {type(error).__name__}: {error}")
+        return None
 
-    plain_print, plain_import = builtins.print, builtins.__import__
-    import agentops
-    from agentops.sdk.core import tracer
+
+def _start_agentops() -> Tracing:
+    # AgentOps has no types.
+    from agentops.instrumentation.providers.openai import (  # type: ignore[import-untyped]
+        OpenaiInstrumentor,
+    )
+    from agentops.logging.config import (  # type: ignore[import-untyped]
+        intercept_opentelemetry_logging,
+    )
+    from agentops.sdk import core  # type: ignore[import-untyped]
+    from agentops.sdk.attributes import (  # type: ignore[import-untyped]
+        get_global_resource_attributes,
+    )
     from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 
-    client = agentops.get_client()
-    # Before init, which would not let us say where the metrics go.
-    tracer.initialize(
-        jwt_provider=client.get_current_jwt,
-        project_id="temporary",
-        exporter_endpoint=f"{collector.url}/v1/traces",
-        metrics_endpoint=f"{collector.url}/v1/metrics",
-    )
-    switches.install()
-    agentops.init(
-        api_key=collector.token,
-        endpoint=collector.url,
-        app_url=os.environ.get("AGENTOPS_APP_URL") or "https://app.agentops.ai",
-        exporter_endpoint=f"{collector.url}/v1/traces",
-        auto_start_session=False,
-        log_session_replay_url=False,
-        log_level="CRITICAL",
-    )
+    if core.tracer.initialized:
+        raise RuntimeError(
+            "AgentOps was started before connect() and sends without our switches; "
+            "call connect() first."
+        )
+    database = default_database()
+    storage = Storage(database.with_name(f"{database.name}.traces"))
+    provider = otel.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):  # else it is the reader's own
+        described = get_global_resource_attributes("agentops", project_id="temporary")
+        provider = TracerProvider(resource=Resource(described))
+        otel.set_tracer_provider(provider)
+    service = AgentOps.from_environment()
+    delivery = Delivery(service, storage) if service else None
+    processor = FileProcessor(storage, delivery)
+    provider.add_span_processor(processor)
+    # AgentOps' own would add an exporter that waits for its service, and another for metrics.
+    core.setup_telemetry = lambda **_: (provider, None)
+    core.tracer.initialize()
+    intercept_opentelemetry_logging()
+    OpenaiInstrumentor().instrument(tracer_provider=provider)
     runs.install()
     ThreadingInstrumentor().instrument()  # else spans of a thread are traces of their own
-    deadline = time.monotonic() + SECONDS_FOR_TOKEN
-    while client.get_current_jwt() is None and time.monotonic() < deadline:
-        time.sleep(0.001)
-    capturing_print, builtins.print = builtins.print, plain_print
-    # AgentOps looks at every import from now on, and for any relative one of a module `agents` it
-    # stops tracing OpenAI's library.
-    builtins.__import__ = plain_import
-    return capturing_print
-
-
-def _stop(collector: Collector) -> None:
-    # AgentOps does this too when the process ends, but perhaps after the collector has gone.
-    from agentops.sdk.core import tracer
-
-    tracer.shutdown()
-    collector.stop()
+    atexit.register(storage.close)  # these are called in reverse
+    if delivery is not None:
+        atexit.register(delivery.stop)
+    atexit.register(core.tracer.shutdown)
+    return Tracing(provider, processor, storage, delivery)

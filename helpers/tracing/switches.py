@@ -1,4 +1,4 @@
-"""What may be sent, decided by environment variables that are read whenever spans leave.
+"""What may be sent, decided by environment variables that are read whenever a span ends.
 
 `TRACELOOP_TRACE_CONTENT`    false: no prompts, answers, instructions, arguments, outputs or error
                              texts; names, times, ids, counts and statuses remain
@@ -6,17 +6,16 @@
 `TRACE_PRINTS`               true: what is printed during a trace is uploaded with it
 
 The first two are AgentOps' own; version 0.4.21 obeys the first in some places only and the second
-in none, so both are applied here to everything that its exporter sends.
+in none, so both are applied here to every span before it is kept or sent.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status
-from wrapt import wrap_function_wrapper
 
 # Where contents are not to be sent, this is what may be: a list of what is safe cannot overlook
 # an attribute that a later version, or a reader's own span, adds.
@@ -74,25 +73,15 @@ def check() -> None:
     contents(), machine(), prints()
 
 
-def install() -> None:
-    """Let everything that AgentOps exports from now on pass the switches first."""
-    wrap_function_wrapper(
-        "agentops.sdk.exporters", "AuthenticatedOTLPExporter.export", _export_allowed
-    )
-
-
-def _export_allowed(export, _exporter, args: tuple, kwargs: dict):
-    spans: Sequence[ReadableSpan] = args[0] if args else kwargs["spans"]
+def allowed(span: ReadableSpan) -> ReadableSpan:
+    """Return a span as it may be kept and sent."""
     try:
         with_contents, with_machine = contents(), machine()
     except ValueError:  # whoever set it to something else is told when the next trace starts
         with_contents = with_machine = False
-    if not (with_contents and with_machine):
-        spans = [_allowed(span, with_contents, with_machine) for span in spans]
-    return export(spans)
+    if with_contents and with_machine:
+        return span
 
-
-def _allowed(span: ReadableSpan, with_contents: bool, with_machine: bool) -> ReadableSpan:
     def keep(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
         return {
             key: value

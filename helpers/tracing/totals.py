@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from assistants_server.collector import Span
 from helpers.tracing.prices import cost
+from helpers.tracing.spans import Span
 
 KINDS = {"llm": "run", "text": "message"}  # the others are called as AgentOps calls them
 

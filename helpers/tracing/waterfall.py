@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import NamedTuple
 
-from assistants_server.collector import Span
 from helpers.tracing.session import Trace, latest
+from helpers.tracing.spans import Span
 from helpers.tracing.totals import Totals, kind_of
 
 COLOURS = {

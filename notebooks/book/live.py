@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from assistants_server.collector.storage import Storage
+from helpers.tracing.storage import Storage
 from helpers.tracing.totals import Totals
 from notebooks.book.chapters import NOTEBOOKS, ROOT
 from notebooks.book.execute import scratch_database

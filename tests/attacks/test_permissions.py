@@ -13,10 +13,10 @@ from openai import OpenAI
 
 from assistants_server import private_files
 from assistants_server.code_interpreter import CodeInterpreter
-from assistants_server.collector.storage import Storage
 from assistants_server.file_search.index import Index
 from assistants_server.server import Server
 from assistants_server.store import Store, StoreError
+from helpers.tracing.storage import Storage
 from tests.conftest import MODEL
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no rights of this kind")

@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from urllib.parse import urlsplit
 
 import httpx2
 import psutil
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.pdfs import pdf
 
@@ -31,7 +29,7 @@ class Target:
     Args:
         base_url: with ``/v1``.
         pid: of its process.
-        database: its file, or that of the collector.
+        database: its file.
     """
 
     def __init__(self, base_url: str, token: str, pid: int, database: Path) -> None:
@@ -267,44 +265,4 @@ TO_THE_SERVER = (
     Heavy("JSON: up to 5,000,000 deep", deep_json),
     Heavy("70 messages of 200 kB, listed", long_list),
     Heavy("an upload of 500 MB", big_upload),
-)
-
-
-def inflating(target: Target) -> None:
-    """A megabyte that becomes a gigabyte."""
-    headers = {"Content-Encoding": "gzip", "Content-Type": "application/x-protobuf"}
-    pack = zlib.compressobj(9, wbits=31)  # one stream: whatever follows its end would be refused
-    bomb = b"".join(pack.compress(bytes(MEGABYTE)) for _ in range(1024)) + pack.flush()
-    for _ in range(2):
-        target.http.post("/v1/traces", content=bomb, headers=headers)
-
-
-def big_token(target: Target) -> None:
-    """300 MB where a key should be, from somebody who has none."""
-    with suppress(httpx2.TransportError):
-        httpx2.post(
-            f"{target.base_url}/v3/auth/token",
-            content=(
-                b'{"api_key": "' + b"x" * MEGABYTE if not n else b"x" * MEGABYTE for n in range(300)
-            ),
-            timeout=SECONDS,
-        )
-
-
-def late_span(target: Target) -> None:
-    """A span that starts when the clock's last bit is set."""
-    request = ExportTraceServiceRequest()
-    span = request.resource_spans.add().scope_spans.add().spans.add(name="late")
-    span.trace_id, span.span_id = bytes(range(16)), bytes(range(8))
-    span.start_time_unix_nano = span.end_time_unix_nano = 2**64 - 1
-    headers = {"Content-Type": "application/x-protobuf"}
-    for _ in range(3):
-        target.http.post("/v1/traces", content=request.SerializeToString(), headers=headers)
-
-
-TO_THE_COLLECTOR = (
-    Heavy("collector: nothing", lambda target: time.sleep(3)),
-    Heavy("collector: 1 MB becomes 1 GB", inflating),
-    Heavy("collector: a key of 300 MB", big_token),
-    Heavy("collector: a span at 2^64 - 1", late_span),
 )

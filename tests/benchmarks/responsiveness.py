@@ -19,20 +19,12 @@ from statistics import quantiles
 
 import httpx2
 
-from tests.benchmarks.heavy import MODEL, TO_THE_COLLECTOR, TO_THE_SERVER, Heavy, Target
+from tests.benchmarks.heavy import MODEL, TO_THE_SERVER, Heavy, Target
 from tests.benchmarks.memory import Sampler
 from tests.benchmarks.prober import SECONDS_BETWEEN, Probe, Sample
 from tests.test_alone import TOKEN, alone
 
 LEAST, MOST = 3.0, 20.0  # seconds that each heavy request is watched
-COLLECTOR = """
-import sys, time
-from pathlib import Path
-from assistants_server.collector import Collector
-collector = Collector(Path(sys.argv[1]))
-print(collector.url, collector.token, flush=True)
-collector.run()
-"""
 
 
 @dataclass
@@ -151,29 +143,6 @@ def play(heavies: list[Heavy], folder: Path) -> float:
         return peak
 
 
-def play_collector(heavies: list[Heavy], folder: Path) -> float:
-    """Play the attacks on the collector, likewise."""
-    database = folder / f"traces-{len(heavies)}.db"
-    process = subprocess.Popen(
-        [sys.executable, "-c", COLLECTOR, str(database)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        url, token = process.stdout.readline().split()
-        target = Target(url, token, process.pid, database)
-        return _play(heavies, target, [Probe("health", "POST", f"{url}/v1/metrics", {})])
-    finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def _play(heavies: list[Heavy], target: Target, probes: list[Probe]) -> float:
     sampler = Sampler(target.pid)
     try:
@@ -197,13 +166,10 @@ def main() -> None:
     columns = " ".join(f"{name:>26}" for name in ("GET /health", "messages.list", "tutor"))
     print(f"{'':34}{'s':>5}  {columns} {'server':>7}{'all MB':>7}")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        peaks = {}
-        for player, all_of_them in ((play, TO_THE_SERVER), (play_collector, TO_THE_COLLECTOR)):
-            heavies = list(all_of_them)
-            while heavies:
-                peaks.setdefault(player, []).append(player(heavies, Path(folder)))
-    print(f"the server's peak (resident)      {max(peaks[play]):6.0f} MB   (target: less than 500)")
-    print(f"the collector's peak (resident)   {max(peaks[play_collector]):6.0f} MB")
+        peaks, heavies = [], list(TO_THE_SERVER)
+        while heavies:
+            peaks.append(play(heavies, Path(folder)))
+    print(f"the server's peak (resident)      {max(peaks):6.0f} MB   (target: less than 500)")
     print("all MB: the server and every process below it, shared pages counted once")
 
 
