@@ -21,8 +21,8 @@ from assistants_server.private import tighten_folder
 from assistants_server.store.connection import Connection
 from assistants_server.store.database import SECONDS_TO_OPEN, open_database
 from assistants_server.store.errors import NotFound, Unreadable, Unstorable
+from assistants_server.store.model_items import ModelItems
 from assistants_server.store.owners import Owner, living
-from assistants_server.store.reasoning import Reasoning
 
 T = TypeVar("T", bound=BaseModel)
 log = logging.getLogger(__name__)
@@ -31,17 +31,25 @@ ROWS_AT_A_TIME = 20  # between two looks at what else there is to do
 # As bytes, because the text of a damaged row may not be UTF-8.
 BODY = "CAST(body AS BLOB)"
 
-NOUNS: dict[type[BaseModel], str] = {
-    Assistant: "assistant",
-    Thread: "thread",
-    Message: "message",
-    Run: "run",
-    RunStep: "run step",
-    FileObject: "file",
-    VectorStore: "vector store",
-    VectorStoreFileBatch: "vector store file batch",
-    Reasoning: "reasoning",
-}
+
+class _Nouns(dict[type[BaseModel], str]):
+    def __missing__(self, kind: type[BaseModel]) -> str:
+        return self[kind.__mro__[1]]  # an extended model is of the same kind as its base
+
+
+NOUNS = _Nouns(
+    {
+        Assistant: "assistant",
+        Thread: "thread",
+        Message: "message",
+        Run: "run",
+        RunStep: "run step",
+        FileObject: "file",
+        VectorStore: "vector store",
+        VectorStoreFileBatch: "vector store file batch",
+        ModelItems: "model items",
+    }
+)
 
 
 class Page(NamedTuple):

@@ -1,0 +1,19 @@
+"""The mark of a passage that file search found: where it is, and of which file.
+
+For example ``【1:0†groups.md】``: the first passage of the run's second tool call.
+"""
+
+import re
+
+MARK = re.compile(r"【\d{1,9}:\d{1,9}†[^】\n]{0,300}】")
+
+
+def mark(call: int, passage: int, file_name: str) -> str:
+    """Return the mark of a passage; call and passage are counted from 0."""
+    return f"【{call}:{passage}†{file_name}】"
+
+
+def place(mark: str) -> tuple[int, int]:
+    """Return the call and the passage that a text which fits `MARK` names."""
+    call, _, passage = mark[1:].partition("†")[0].partition(":")
+    return int(call), int(passage)

@@ -1,0 +1,20 @@
+"""The tools that an assistant may have. A new one is a file of this room, and a name in `KINDS`."""
+
+from assistants_server.tools.kinds import KINDS, TYPES, As, kind, one_of
+from assistants_server.tools.tool import Call, Context, Services, Tool, ToolError, sound
+from assistants_server.tools.toolbox import Toolbox
+
+__all__ = [
+    "KINDS",
+    "TYPES",
+    "As",
+    "Call",
+    "Context",
+    "Services",
+    "Tool",
+    "ToolError",
+    "Toolbox",
+    "kind",
+    "one_of",
+    "sound",
+]
