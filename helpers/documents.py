@@ -1,6 +1,5 @@
 """Documents: put them into a vector store, and show an answer with what it cites."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from textwrap import shorten
@@ -10,8 +9,9 @@ from openai.types import VectorStore
 from openai.types.beta.threads import Message
 from tqdm.auto import tqdm
 
+from assistants_server.marks import MARK, place
+
 CONTENT = ["step_details.tool_calls[*].file_search.results[*].content"]
-MARK = re.compile(r"【(\d+):(\d+)†")
 
 
 def upload_files(
@@ -89,8 +89,8 @@ def _passages(client: OpenAI, message: Message) -> dict[str, tuple[str, str]]:
     calls = [call for step in steps for call in getattr(step.step_details, "tool_calls", [])]
     found = {}
     for annotation in message.content[0].text.annotations:
-        place = MARK.match(annotation.text)
-        if place and annotation.type == "file_citation":
-            result = calls[int(place[1])].file_search.results[int(place[2])]
+        if annotation.type == "file_citation" and MARK.fullmatch(annotation.text):
+            call, passage = place(annotation.text)
+            result = calls[call].file_search.results[passage]
             found[annotation.text] = result.file_name, result.content[0].text
     return found

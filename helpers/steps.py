@@ -1,5 +1,6 @@
 """The steps of a run as a timeline that people can look at."""
 
+import json
 from html import escape
 
 from openai import OpenAI
@@ -80,4 +81,6 @@ def _call(call) -> list[tuple[str, str]]:
             (f"call of {call.function.name}", call.function.arguments),
             ("output", output),
         ]
-    return [(call.type, "")]
+    # Another tool's call has its details under its type, for example {"type": "x", "x": {...}}.
+    details = call.to_dict().get(call.type)
+    return [(call.type, json.dumps(details) if details else "")]

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterable
-from itertools import groupby, pairwise
+from itertools import groupby
 
 import httpx2
 import pytest
@@ -54,7 +54,8 @@ def stream_over_http(client: OpenAI, path: str, body: dict) -> list[tuple[str, d
     events = []
     headers = {"Authorization": f"Bearer {client.api_key}"}
     address = f"{client.base_url}{path}"
-    with httpx2.stream("POST", address, json={**body, "stream": True}, headers=headers) as answer:
+    sent = {"json": {**body, "stream": True}, "headers": headers, "timeout": 60}
+    with httpx2.stream("POST", address, **sent) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = [line for line in answer.iter_lines() if line]
