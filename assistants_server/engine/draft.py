@@ -36,7 +36,7 @@ class Draft:
     @property
     def content(self) -> list[MessageContent]:
         """What has been said, for a message that will not be finished."""
-        return [block.content for block in self._blocks]
+        return [block.content for block in self._blocks if block.text]
 
     def writes(self, piece: Piece) -> bool:
         """Return whether a piece begins a message or a step, which is written at once."""
@@ -88,7 +88,7 @@ class Draft:
 
     def _write_message(self, turn: Turn) -> None:
         if self._calls:  # the message before the calls is written; what came later is not
-            later = turn.blocks[len(self._blocks) :] if self._closed else turn.blocks
+            later = turn.blocks[len(self.content) :] if self._closed else turn.blocks
             if later:
                 self._records.open_message()
                 self._records.close_message(later)

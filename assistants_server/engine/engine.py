@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine.execution import Execution
@@ -12,7 +13,7 @@ from assistants_server.engine.upstream import ModelServer, Upstream
 from assistants_server.engine.watchdog import Watchdog
 from assistants_server.file_search import Library
 from assistants_server.store import Store
-from assistants_server.tools import Services
+from assistants_server.tools import Context
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Engine:
         self._store = store
         self._model = ModelServer(upstream)
         self._interpreter = CodeInterpreter(store, unsafe_code)
-        self._services = Services(store, self._interpreter, self.library)
+        self._context = partial(Context, store, self._interpreter, self.library)
         self._executions: dict[str, Execution] = {}
         self._expected: set[str] = set()
         # What other servers left behind: files of vector stores, and kernels and folders.
@@ -64,7 +65,7 @@ class Engine:
 
     def start(self, run_id: str) -> None:
         """Begin to execute a queued run, and return at once."""
-        execution = Execution(self._store, self.feed, self._model, self._services, run_id)
+        execution = Execution(self._store, self.feed, self._model, self._context, run_id)
         execution.stopping = self.closing
         self._executions[run_id] = execution
         execution.task.add_done_callback(self._ended)

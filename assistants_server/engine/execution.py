@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
@@ -22,7 +22,7 @@ from assistants_server.engine.states import End, end_run, failed
 from assistants_server.engine.turn import Turn, UpstreamError
 from assistants_server.engine.upstream import ModelServer
 from assistants_server.store import Busy, NotFound, Store, StoreError, Unwritable
-from assistants_server.tools import Call, Context, Services, Toolbox, ToolError
+from assistants_server.tools import Call, Context, Toolbox, ToolError
 from assistants_server.wire import Assistant, Run
 
 log = logging.getLogger(__name__)
@@ -45,13 +45,13 @@ class Execution:
         store: Store,
         feed: Feed,
         model: ModelServer,
-        services: Services,
+        context: Callable[..., Context],
         run_id: str,
     ) -> None:
         self.store = store
         self.feed = feed
         self.model = model
-        self.services = services
+        self.context = context
         self.run_id = run_id
         self.draft: Draft | None = None
         self.stopping = False
@@ -114,7 +114,7 @@ class Execution:
         return run
 
     async def _loop(self, run: Run) -> End | None:
-        context = Context(self.services, run.thread_id, partial(_resources, self.store, run))
+        context = self.context(run.thread_id, partial(_resources, self.store, run))
         toolbox = Toolbox(context, run.tools)
         self.records = Records(self.store, run, self.feed, toolbox)
         for _ in range(MOST_TURNS):

@@ -1,7 +1,7 @@
-"""The tools that an assistant may have. A new one is a file of this room, and a name in `KINDS`."""
+"""The tools that an assistant may have. A new one is a module of this room, and its name in `TYPES`."""
 
 from assistants_server.tools.kinds import KINDS, TYPES, As, kind, one_of
-from assistants_server.tools.tool import Call, Context, Services, Tool, ToolError, sound
+from assistants_server.tools.tool import Call, Context, Tool, ToolError, sound
 from assistants_server.tools.toolbox import Toolbox
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "As",
     "Call",
     "Context",
-    "Services",
     "Tool",
     "ToolError",
     "Toolbox",

@@ -68,7 +68,7 @@ class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
         names, offer = [], await super().offer()
         for file_id in await self._files():
             with suppress(NotFound):  # deleted since
-                names.append(self.context.services.store.get(FileObject, file_id).filename)
+                names.append(self.context.store.get(FileObject, file_id).filename)
         if names:
             offer["description"] = f"{self.description} There are these files: {', '.join(names)}."
         return offer
@@ -85,7 +85,7 @@ class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
             record.code_interpreter.outputs = [_logs(problem)]
             return record
         code, files = record.code_interpreter.input, await self._files()
-        result = await self.context.services.interpreter.run(self.context.thread_id, code, files)
+        result = await self.context.interpreter.run(self.context.thread_id, code, files)
         record.code_interpreter.outputs = [_logs(result.logs)] if result.logs else []
         record.code_interpreter.outputs += map(_image, result.images)
         return record
@@ -96,7 +96,7 @@ class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
         for resources in self.context.resources():
             if resources.code_interpreter:
                 files |= dict.fromkeys(resources.code_interpreter.file_ids or ())
-        messages = self.context.services.store.newest_first(Message, self.context.thread_id)
+        messages = self.context.store.newest_first(Message, self.context.thread_id)
         attached = [
             attachment.file_id
             async for message in messages
@@ -153,7 +153,7 @@ class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
         cls, context: Context, text: str, records: Sequence[ToolCall]
     ) -> Iterator[FilePathAnnotation]:
         """Yield an annotation for each path of a file that the thread's code has written."""
-        written = context.services.interpreter.written(context.thread_id)
+        written = context.interpreter.written(context.thread_id)
         for found in SANDBOX_PATH.finditer(text):
             if found[1] in written:
                 yield FilePathAnnotation(
@@ -163,6 +163,9 @@ class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
                     end_index=found.end(),
                     file_path=FilePath(file_id=written[found[1]]),
                 )
+
+
+TOOL = CodeInterpreterTool
 
 
 class CodeReader:

@@ -65,7 +65,7 @@ class FileSearchTool(Tool[Settings, FileSearchToolCall]):
         Raises:
             ToolError: one of the vector stores has expired.
         """
-        library, stores = self.context.services.library, await self._stores()
+        library, stores = self.context.library, await self._stores()
         await library.ready(stores, SECONDS_TO_READ)
         options = self.settings.file_search
         ranking = FileSearchRankingOptions(ranker="auto", score_threshold=0.0)
@@ -87,7 +87,7 @@ class FileSearchTool(Tool[Settings, FileSearchToolCall]):
         found = []
         for store_id in named:
             try:
-                if (await self.context.services.library.get(store_id)).status == "expired":
+                if (await self.context.library.get(store_id)).status == "expired":
                     raise ToolError(f"The vector store {store_id} has expired. Create a new one.")
                 found.append(store_id)
             except NotFound:
@@ -136,6 +136,9 @@ class FileSearchTool(Tool[Settings, FileSearchToolCall]):
         for result in record.file_search.results or []:
             result.content = None
         return record
+
+
+TOOL = FileSearchTool
 
 
 def _query(call: Call) -> str:

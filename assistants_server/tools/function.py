@@ -73,6 +73,9 @@ class FunctionTool(Tool[Settings, FunctionToolCall]):
         return deltas.Function(output=record.function.output)
 
 
+TOOL = FunctionTool
+
+
 class MissingFunction(FunctionTool):
     """Stands for a function that the model calls though it is not there.
 

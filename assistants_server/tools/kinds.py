@@ -1,23 +1,20 @@
 """Which tools there are. Requests, stored objects, runs and streams follow from this list."""
 
 from functools import reduce
+from importlib import import_module
 from operator import or_
 from typing import Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
-from assistants_server.tools.code_interpreter import CodeInterpreterTool
-from assistants_server.tools.file_search import FileSearchTool
-from assistants_server.tools.function import FunctionTool
 from assistants_server.tools.tool import Tool
 
-KINDS: tuple[type[Tool[Any, Any]], ...] = (
-    CodeInterpreterTool,
-    FileSearchTool,
-    FunctionTool,
+# Each has a module of its name in this room, with its class as `TOOL`.
+TYPES = ("code_interpreter", "file_search", "function")
+KINDS: tuple[type[Tool[Any, Any]], ...] = tuple(
+    import_module(f"{__package__}.{each}").TOOL for each in TYPES
 )
-TYPES = tuple(each.type for each in KINDS)
 _by_type = dict(zip(TYPES, KINDS))
 
 

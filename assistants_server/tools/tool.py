@@ -45,15 +45,6 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Services:
-    """What the tools of a server share."""
-
-    store: Store
-    interpreter: CodeInterpreter
-    library: Library
-
-
-@dataclass(frozen=True)
 class Context:
     """What the tools of one conversation work with.
 
@@ -61,7 +52,9 @@ class Context:
         resources: returns the tool resources of its assistant and its thread, as they are now.
     """
 
-    services: Services
+    store: Store
+    interpreter: CodeInterpreter
+    library: Library
     thread_id: str
     resources: Callable[[], Iterable[assistant.ToolResources | thread.ToolResources]]
 

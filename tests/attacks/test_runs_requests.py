@@ -21,7 +21,7 @@ from tests.conftest import MODEL
 from tests.upstream import completed, send_events, upstream
 
 FUNCTION = {"type": "function", "function": {"name": "look_up"}}
-NO_TOOLS = Toolbox(Context(None, "thread_1", list), [])
+NO_TOOLS = Toolbox(Context(None, None, None, "thread_1", list), [])
 
 
 @pytest.fixture
