@@ -82,5 +82,5 @@ def _call(call) -> list[tuple[str, str]]:
             ("output", output),
         ]
     # Another tool's call has its details under its type, for example {"type": "x", "x": {...}}.
-    details = call.to_dict().get(call.type)
+    details = call.to_dict(warnings=False).get(call.type)
     return [(call.type, json.dumps(details) if details else "")]
