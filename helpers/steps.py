@@ -76,11 +76,8 @@ def _call(call: ToolCall) -> list[tuple[str, str]]:
                 parts.append(("figure", output.image.file_id))
         return parts
     if call.type == "function":
-        output = "(no output yet)" if call.function.output is None else call.function.output
-        return [
-            (f"call of {call.function.name}", call.function.arguments),
-            ("output", output),
-        ]
+        made = "(no output yet)" if call.function.output is None else call.function.output
+        return [(f"call of {call.function.name}", call.function.arguments), ("output", made)]
     # Another tool's call has its details under its type, for example {"type": "x", "x": {...}}.
     details = call.to_dict(warnings=False).get(call.type)
     return [(call.type, json.dumps(details) if details else "")]
