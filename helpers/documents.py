@@ -1,6 +1,5 @@
 """Documents: put them into a vector store, and show an answer with what it cites."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from textwrap import shorten
@@ -11,7 +10,9 @@ from openai.types.beta.threads import FileCitationAnnotation, Message, Text
 from openai.types.beta.threads.runs import FileSearchToolCall
 from tqdm.auto import tqdm  # type: ignore[import-untyped]  # it has no types
 
-MARK = re.compile(r"【(\d+):(\d+)†")
+from assistants_server.marks import MARK, place
+
+CONTENT = ["step_details.tool_calls[*].file_search.results[*].content"]
 
 
 def upload_files(
@@ -96,12 +97,13 @@ def _passages(client: OpenAI, message: Message) -> dict[str, tuple[str, str]]:
     calls = [call for step in steps for call in getattr(step.step_details, "tool_calls", [])]
     found = {}
     for cited in citations:
-        if place := MARK.match(cited.text):
-            call = calls[int(place[1])]
+        if MARK.fullmatch(cited.text):
+            number, passage = place(cited.text)
+            call = calls[number]
             if isinstance(call, FileSearchToolCall) and call.file_search.results:
-                result = call.file_search.results[int(place[2])]
-                passage = result.content[0].text if result.content else None
-                found[cited.text] = result.file_name, passage or ""
+                result = call.file_search.results[passage]
+                text = result.content[0].text if result.content else None
+                found[cited.text] = result.file_name, text or ""
     return found
 
 

@@ -1,10 +1,11 @@
 """The steps of a run as a timeline that people can look at."""
 
+import json
 from html import escape
 
 from openai import OpenAI
 from openai.types.beta.threads import Run
-from openai.types.beta.threads.runs import RunStep
+from openai.types.beta.threads.runs import RunStep, ToolCall
 
 MARKS = {"completed": "✓", "in_progress": "…", "failed": "✗", "cancelled": "✗", "expired": "✗"}
 BOX = "border-left: 3px solid #2563eb; margin: 0 0 0 6px; padding: 2px 0 10px 14px;"
@@ -46,26 +47,26 @@ def show_steps(client: OpenAI, run: Run) -> Timeline:
 
 
 def _entry(number: int, step: RunStep) -> tuple[str, list[tuple[str, str]]]:
-    facts = [step.status]
+    facts: list[str] = [step.status]
     if step.completed_at:
-        facts.append(_duration(step))
+        facts.append(_duration(step, step.completed_at))
     if step.usage:
         facts.append(f"{step.usage.total_tokens} tokens")
     head = f"{number}. {MARKS.get(step.status, '?')} {step.type} ({', '.join(facts)})"
-    if step.type == "message_creation":
+    if step.step_details.type == "message_creation":
         return head, []
     return head, [part for call in step.step_details.tool_calls for part in _call(call)]
 
 
-def _duration(step: RunStep) -> str:
+def _duration(step: RunStep, completed_at: int) -> str:
     precise = step.metadata or {}  # our server's milliseconds; the API has whole seconds only
     if "created_at_ms" in precise and "ended_at_ms" in precise:
         milliseconds = int(precise["ended_at_ms"]) - int(precise["created_at_ms"])
         return f"{milliseconds / 1000:.2f} s"
-    return f"{step.completed_at - step.created_at} s"
+    return f"{completed_at - step.created_at} s"
 
 
-def _call(call) -> list[tuple[str, str]]:
+def _call(call: ToolCall) -> list[tuple[str, str]]:
     if call.type == "code_interpreter":
         parts = [("code", call.code_interpreter.input)]
         for output in call.code_interpreter.outputs:
@@ -75,9 +76,8 @@ def _call(call) -> list[tuple[str, str]]:
                 parts.append(("figure", output.image.file_id))
         return parts
     if call.type == "function":
-        output = "(no output yet)" if call.function.output is None else call.function.output
-        return [
-            (f"call of {call.function.name}", call.function.arguments),
-            ("output", output),
-        ]
-    return [(call.type, "")]
+        made = "(no output yet)" if call.function.output is None else call.function.output
+        return [(f"call of {call.function.name}", call.function.arguments), ("output", made)]
+    # Another tool's call has its details under its type, for example {"type": "x", "x": {...}}.
+    details = call.to_dict(warnings=False).get(call.type)
+    return [(call.type, json.dumps(details) if details else "")]

@@ -191,13 +191,13 @@ def test_two_assistants_share_a_store(client, library):
 
 def test_what_a_model_is_told_and_what_it_may_cite(tmp_path):
     """It calls twice; its citations count through the calls, and made-up ones stay plain text."""
-    asked = []
+    asked, queries = [], ['{"query": "groups"}', '{"query": "Fourier"}']
 
     def answer(handler, body):
         asked.append(body)
         outputs = [item for item in body["input"] if item.get("type") == "function_call_output"]
         if len(outputs) < 2:
-            query = json.dumps({"query": ("groups", "Fourier")[len(outputs)]})
+            query = queries[len(outputs)]
             call = {"type": "function_call", "id": "f", "name": "file_search", "arguments": query}
             call["call_id"] = f"call_{len(outputs)}"
             send_events(handler, completed("", output=[call])[1:])
@@ -218,9 +218,17 @@ def test_what_a_model_is_told_and_what_it_may_cite(tmp_path):
         )
         _, message = ask(client, assistant, "Tell me.")
         cited = names(client, message)
+        found = client.beta.threads.runs.steps.list(message.run_id, thread_id=message.thread_id)
+        steps = [step.to_dict() for step in found if step.type == "tool_calls"]
         server.stop()
     assert cited == ["groups.md", "fourier.md"]
     assert asked[0]["tools"][0]["name"] == "file_search"
     told = [i["output"] for i in asked[2]["input"] if i.get("type") == "function_call_output"]
     assert told[0].startswith("【0:0†groups.md】\n# Groups")
     assert told[1].startswith("【1:0†fourier.md】\nThe Fourier")
+    calls = [item for item in asked[2]["input"] if item.get("type") == "function_call"]
+    assert [call["arguments"] for call in calls] == queries, "the model reads its own calls"
+    assert [step["step_details"]["tool_calls"][0].keys() for step in steps] == [
+        {"id", "type", "file_search"}
+    ] * 2, "and nobody else reads what it looked for"
+    assert "Fourier" not in json.dumps(steps)

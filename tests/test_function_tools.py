@@ -328,3 +328,44 @@ def test_a_model_that_never_stops_calling_is_stopped(tmp_path):
         server.stop()
     assert run.status == "failed"
     assert "64 times" in run.last_error.message
+
+
+def test_the_model_reads_its_own_items_in_their_order(tmp_path):
+    """Also where it gives two calls one id, and writes arguments that are not JSON."""
+    asked = []
+    thoughts = [{"type": "reasoning", "id": f"r{number}", "summary": []} for number in (1, 2)]
+    calls = [
+        {"type": "function_call", "call_id": "same", "name": name, "arguments": arguments}
+        for name, arguments in (("first", "{{{"), ("second", '{"a": "\\ud83d"}'))
+    ]
+
+    def answer(handler, body):
+        asked.append(body)
+        items = [thoughts[0], calls[0], thoughts[1], calls[1]]
+        first = len(asked) == 1
+        send_events(handler, completed("", output=items)[1:] if first else completed("Done."))
+
+    with upstream(answer) as address:
+        server = Server(tmp_path / "a.db", upstream=address)
+        server.start()
+        try:
+            with OpenAI(base_url=server.base_url, api_key=server.token) as client:
+                assistant = client.beta.assistants.create(model=MODEL)
+                run = client.beta.threads.create_and_run_poll(
+                    assistant_id=assistant.id, poll_interval_ms=5
+                )
+        finally:
+            server.stop()
+    assert run.status == "completed", run.last_error
+    outputs = [
+        {
+            "type": "function_call_output",
+            "call_id": "same",
+            "output": f"There is no function '{name}'. There are: none.",
+        }
+        for name in ("first", "second")
+    ]
+    assert asked[1]["input"] == [
+        *(thoughts[0], calls[0], outputs[0]),
+        *(thoughts[1], calls[1], outputs[1]),
+    ]

@@ -13,9 +13,9 @@ PACKAGES = ("assistants_server", "helpers", "notebooks")  # each imports only th
 # The rooms of assistants_server: each imports only those before it, so the tutor knows no store.
 # A new folder or file has to be put where it belongs.
 ROOMS = """
-    tutor clock tokens terminal_escapes default_paths private_files
-    interpreter_shutdown logs store contents web code_interpreter file_search
-    offline tools engine api app server __main__
+    marks tutor clock tokens terminal_escapes default_paths private_files
+    interpreter_shutdown logs web store contents code_interpreter file_search
+    offline tools wire engine api app server __main__
 """.split()  # noqa: SIM905, as a list it would fill the page
 
 

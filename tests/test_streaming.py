@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterable
-from itertools import groupby, pairwise
+from itertools import groupby
 
 import httpx2
 import pytest
@@ -14,9 +14,10 @@ from openai.types.beta.threads import Message, MessageDeltaEvent, Run
 from openai.types.beta.threads.runs import RunStep, RunStepDeltaEvent
 from typing_extensions import override
 
-from assistants_server.engine.deltas import code_so_far, text
+from assistants_server.engine.deltas import text
 from assistants_server.engine.feed import MOST_WAITING, Feed
 from assistants_server.server import Server
+from assistants_server.tools.code_interpreter import CodeReader
 from tests.conftest import MODEL
 from tests.strict import check
 from tests.upstream import completed, send_events, send_json, upstream
@@ -53,7 +54,8 @@ def stream_over_http(client: OpenAI, path: str, body: dict) -> list[tuple[str, d
     events = []
     headers = {"Authorization": f"Bearer {client.api_key}"}
     address = f"{client.base_url}{path}"
-    with httpx2.stream("POST", address, json={**body, "stream": True}, headers=headers) as answer:
+    sent = {"json": {**body, "stream": True}, "headers": headers, "timeout": 60}
+    with httpx2.stream("POST", address, **sent) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = [line for line in answer.iter_lines() if line]
@@ -430,8 +432,8 @@ def test_a_reader_that_is_slow_gets_its_pieces_joined():
         feed = Feed()
         with feed.subscribe("run_1") as slow, feed.subscribe("run_1") as other:
             for number in range(10_000):
-                feed.tell_piece("run_1", text("msg_1", 0, f"{number} ", False))
-            feed.end("run_1", "no more")
+                feed.publish_piece("run_1", text("msg_1", 0, f"{number} ", False))
+            feed.close("run_1", "no more")
             assert len(slow._waiting) <= MOST_WAITING + 2
             told = [[event async for event in reader] for reader in (slow, other)]
             assert [events.pop()[0] for events in told] == ["error", "error"]
@@ -445,18 +447,35 @@ def test_a_reader_that_is_slow_gets_its_pieces_joined():
 
 def test_nobody_listens():
     feed = Feed()
-    feed.tell_piece("run_1", text("msg_1", 0, "said", False))
-    feed.end("run_1", "no more")
-    assert feed._readers == {}
+    feed.publish_piece("run_1", text("msg_1", 0, "said", False))
+    feed.close("run_1", "no more")
+    assert feed._subscriptions == {}
 
 
 @pytest.mark.parametrize(
     "code", ['print("hi")\n', "x = '\\\\'\n", "# \u00e9 \U0001f600 \t\n", 'a = "\\u0041"', ""]
 )
-def test_a_program_can_be_read_before_it_is_whole(code):
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_a_program_can_be_read_before_it_is_whole(code, size):
     for arguments in (json.dumps({"code": code}), json.dumps({"code": code}, ensure_ascii=False)):
-        read = [code_so_far(arguments[:end]) for end in range(len(arguments) + 1)]
-        assert read[-1] == code
-        for shorter, longer in pairwise(read):
-            assert longer.startswith(shorter)
-    assert code_so_far('{"other": 1}') == code_so_far("nonsense") == code_so_far("") == ""
+        reader, read = CodeReader(), ""
+        for start in range(0, len(arguments), size):
+            read += reader.read(arguments[start : start + size])
+            assert code.startswith(read)
+        assert read == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "read"),
+    [
+        ('{"other": 1}', ""),
+        ("nonsense", ""),
+        ("", ""),
+        ('{"code": "a\\ud83d b\\ude00 c"}', "a? b? c"),
+        ('{"code": "a\\q"}', "a"),
+    ],
+)
+def test_what_is_no_program_is_not_shown(arguments, read):
+    assert CodeReader().read(arguments) == read
+    reader = CodeReader()
+    assert "".join(map(reader.read, arguments)) == read

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from typing import Annotated
 
 from fastapi import APIRouter
-from openai.types.beta import Assistant, AssistantDeleted
+from openai.types.beta import AssistantDeleted
 from pydantic import Field
 
 from assistants_server.api import fields, tool_resources
@@ -14,6 +14,7 @@ from assistants_server.clock import now
 from assistants_server.store import new_id
 from assistants_server.web.fields import Body, Metadata, Temperature, TopP
 from assistants_server.web.strict_route import StrictRoute
+from assistants_server.wire import Assistant
 
 router = APIRouter(prefix="/assistants", route_class=StrictRoute)
 

@@ -12,7 +12,7 @@ DONE = "event: done\ndata: [DONE]\n\n"
 
 
 class EventStream(StreamingResponse):
-    """Sends what is told of a run from now on, up to its end or to where it waits for its client.
+    """Sends the events of a run from now on, up to its end or to where it waits for its client.
 
     Make it before the run is started. A client that goes away does not stop the run.
     """

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from assistants_server.tools import TYPES, As, one_of
 from assistants_server.web.fields import (
     Body,
-    FunctionDefinition,
     JsonObjectFormat,
     JsonSchema,
     Metadata,
@@ -20,32 +20,7 @@ Instructions = Annotated[str, Field(max_length=256_000)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
-class CodeInterpreter(Body):
-    type: Literal["code_interpreter"]
-
-
-class RankingOptions(Body):
-    ranker: Literal["auto", "default_2024_08_21"] | None = None
-    score_threshold: Annotated[float, Field(ge=0, le=1)]
-
-
-class FileSearchOptions(Body):
-    max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
-    ranking_options: RankingOptions | None = None
-
-
-class FileSearch(Body):
-    type: Literal["file_search"]
-    file_search: FileSearchOptions | None = None
-
-
-class Function(Body):
-    type: Literal["function"]
-    function: FunctionDefinition
-
-
-Tool = Annotated[CodeInterpreter | FileSearch | Function, Field(discriminator="type")]
-Tools = Annotated[list[Tool], Field(max_length=128)]
+Tools = Annotated[list[Annotated[Body, one_of("request_model")]], Field(max_length=128)]
 
 
 class CodeInterpreterResources(Body):
@@ -107,7 +82,7 @@ class NamedFunction(Body):
 
 
 class NamedToolChoice(Body):
-    type: Literal["function", "code_interpreter", "file_search"]
+    type: Annotated[str, As(Literal[TYPES])]
     function: NamedFunction | None = None
 
     @model_validator(mode="after")

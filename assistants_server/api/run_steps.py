@@ -3,15 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from openai.types.beta.threads import Run
-from openai.types.beta.threads.runs import RunStep
 from pydantic import Field
 
 from assistants_server.api.context import TheStore
 from assistants_server.api.lists import Cursor, ListPage
 from assistants_server.api.runs import Include, RunQuery
-from assistants_server.engine import without_contents
+from assistants_server.engine import public
 from assistants_server.web.strict_route import StrictRoute
+from assistants_server.wire import Run, RunStep
 
 router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", route_class=StrictRoute)
 
@@ -27,7 +26,7 @@ async def list_all(
     store.get(Run, run_id, thread_id)
     page = store.page(RunStep, run_id, **cursor.model_dump(exclude={"include"}))
     if not cursor.include:
-        page.items[:] = map(without_contents, page.items)
+        page.items[:] = map(public, page.items)
     return ListPage[RunStep].of(page)
 
 
@@ -41,4 +40,4 @@ async def retrieve(
 ) -> RunStep:
     store.get(Run, run_id, thread_id)
     step = store.get(RunStep, step_id, run_id)
-    return step if query.include else without_contents(step)
+    return step if query.include else public(step)

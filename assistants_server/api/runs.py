@@ -4,8 +4,8 @@ from contextlib import AsyncExitStack
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from openai.types.beta import Assistant, Thread
-from openai.types.beta.threads import Message, Run
+from openai.types.beta import Thread
+from openai.types.beta.threads import Message
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistants_server.api import fields, tool_resources
@@ -16,6 +16,7 @@ from assistants_server.api.messages import Messages, prepare, to_search
 from assistants_server.api.threads import CreateThread, add_thread
 from assistants_server.clock import now
 from assistants_server.engine import (
+    ACTIVE,
     SECONDS_TO_EXPIRE,
     End,
     Engine,
@@ -27,6 +28,7 @@ from assistants_server.store import Store, new_id
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Body, Metadata, Temperature, TopP
 from assistants_server.web.strict_route import StrictRoute
+from assistants_server.wire import Assistant, Run
 
 router = APIRouter(prefix="/threads", route_class=StrictRoute)
 
@@ -205,7 +207,7 @@ def _start(
     """Start a new run; return it, or its events, behind those that came before."""
     answer = EventStream(engine.feed, run.id) if stream else run
     for event, data in (*before, ("thread.run.created", run), ("thread.run.queued", run)):
-        engine.feed.tell(run.id, event, data)
+        engine.feed.publish(run.id, event, data)
     engine.start(run.id)
     return answer
 
@@ -235,11 +237,11 @@ async def cancel(thread_id: str, run_id: str, store: TheStore, engine: TheEngine
     expire_if_due(store, store.get(Run, run_id, thread_id))
     async with store.writing(SECONDS_TO_WAIT):
         with store.change(Run, run_id, thread_id) as run:
-            if run.status not in ("queued", "in_progress", "requires_action"):
+            if run.status not in ACTIVE or run.status == "cancelling":
                 raise ApiError(400, f"Cannot cancel run with status '{run.status}'.")
             waited, run.status = run.status == "requires_action", "cancelling"
         if waited:  # nobody executes it
             end_run(store, run_id, End("cancelled"))
-    engine.feed.tell(run.id, "thread.run.cancelling", run)
+    engine.feed.publish(run.id, "thread.run.cancelling", run)
     engine.interrupt(run.id)
     return run

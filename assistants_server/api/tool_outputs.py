@@ -1,16 +1,16 @@
 """``/threads/{thread_id}/runs/{run_id}/submit_tool_outputs``."""
 
 from fastapi import APIRouter
-from openai.types.beta.threads import Run
-from openai.types.beta.threads.runs import RunStep
+from openai.types.beta.threads.runs import FunctionToolCall
 
 from assistants_server.api.context import SECONDS_TO_WAIT, TheEngine, TheStore
 from assistants_server.api.event_stream import EventStream
-from assistants_server.engine import end_step, expire_if_due
+from assistants_server.engine import calls_of, end_step, expire_if_due
 from assistants_server.store import Store
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Body
 from assistants_server.web.strict_route import StrictRoute
+from assistants_server.wire import Run, RunStep
 
 router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}", route_class=StrictRoute)
 
@@ -31,7 +31,7 @@ async def submit(
 ) -> Run | EventStream:
     async with store.writing(SECONDS_TO_WAIT):
         run = expire_if_due(store, store.get(Run, run_id, thread_id))
-        if run.status != "requires_action":
+        if run.status != "requires_action" or run.required_action is None:
             raise ApiError(400, f"Runs in status '{run.status}' do not accept tool outputs.")
         wanted = [call.id for call in run.required_action.submit_tool_outputs.tool_calls]
         _check(wanted, [output.tool_call_id for output in body.tool_outputs])
@@ -42,8 +42,8 @@ async def submit(
         store.claim(run)
     answer = EventStream(engine.feed, run.id) if body.stream else run
     for step in filled:
-        engine.feed.tell(run.id, "thread.run.step.completed", step)
-    engine.feed.tell(run.id, "thread.run.queued", run)
+        engine.feed.publish(run.id, "thread.run.step.completed", step)
+    engine.feed.publish(run.id, "thread.run.queued", run)
     engine.start(run.id)
     return answer
 
@@ -72,8 +72,8 @@ def _fill(store: Store, run: Run, outputs: dict[str, str]) -> list[RunStep]:
     filled = []
     for step in store.all(RunStep, run.id):
         if step.status == "in_progress":
-            for call in step.step_details.tool_calls:
-                if call.id in outputs:
+            for call in calls_of(step):
+                if isinstance(call, FunctionToolCall) and call.id in outputs:
                     call.function.output = outputs[call.id]
             end_step(step, "completed")
             store.update(step)

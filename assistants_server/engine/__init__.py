@@ -2,7 +2,6 @@
 
 from assistants_server.engine.engine import Engine
 from assistants_server.engine.guard import Guard
-from assistants_server.engine.search import without_contents
 from assistants_server.engine.states import (
     ACTIVE,
     SECONDS_TO_EXPIRE,
@@ -12,6 +11,7 @@ from assistants_server.engine.states import (
     end_step,
     expire_if_due,
 )
+from assistants_server.engine.steps import calls_of, public
 from assistants_server.engine.upstream import Upstream
 from assistants_server.engine.upstream_check import trouble
 
@@ -23,9 +23,10 @@ __all__ = [
     "Guard",
     "Upstream",
     "active_run",
+    "calls_of",
     "end_run",
     "end_step",
     "expire_if_due",
+    "public",
     "trouble",
-    "without_contents",
 ]

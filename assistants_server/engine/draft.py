@@ -1,55 +1,55 @@
 """What the model has said in a turn so far, on its way into messages and steps."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from openai.types.beta.threads import MessageContent, Run
+from openai.types.beta.threads import MessageContent
 
-from assistants_server.engine import tools
-from assistants_server.engine.deltas import code_so_far
 from assistants_server.engine.records import Records
-from assistants_server.engine.turn import CallBegun, CallPiece, Piece, TextPiece, Turn, text_block
+from assistants_server.engine.turn import Block, CallBegun, Piece, Turn
+from assistants_server.tools import Call, Tool, Toolbox
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A call that a stream shows."""
+
+    begun: CallBegun
+    tool: Tool[Any, Any]
+    stream: Callable[[str], str]
 
 
 class Draft:
-    """Takes a turn piece by piece, so that who streams the run sees it grow; then as a whole.
+    """Takes a turn piece by piece, so that those who stream the run see it grow; then as a whole.
 
     The pieces are what is shown on the way, the whole is what is kept.
-
-    Args:
-        written: ids of the files that code has written, by name.
     """
 
-    def __init__(self, records: Records, run: Run, written: Mapping[str, str]) -> None:
+    def __init__(self, records: Records, toolbox: Toolbox) -> None:
         self._records = records
-        self._run = run
-        self._written = written
-        self._texts: dict[int, str] = {}
-        self._kinds: dict[int, str] = {}
-        self._arguments: dict[int, str] = {}
-        self._shown: dict[int, str] = {}
+        self._toolbox = toolbox
+        self._blocks: list[Block] = []
+        self._calls: dict[int, _Shown] = {}
         self._closed = False
 
     @property
-    def text(self) -> str:
+    def content(self) -> list[MessageContent]:
         """What has been said, for a message that will not be finished."""
-        return "\n".join(self._texts.values())
+        return [block.content for block in self._blocks if block.text]
 
     def writes(self, piece: Piece) -> bool:
         """Return whether a piece begins a message or a step, which is written at once."""
-        if isinstance(piece, TextPiece):
-            return not self._kinds and not self._records.message_is_open
-        return isinstance(piece, CallBegun)
+        if isinstance(piece.of, Block):
+            return not self._calls and not self._records.message_is_open
+        return piece.of.number not in self._calls
 
     def add(self, piece: Piece) -> None:
         """Take in a piece."""
-        match piece:
-            case TextPiece():
-                self._say(piece)
-            case CallBegun():
-                self._begin_call(piece)
-            case CallPiece(number, arguments):
-                self._arguments[number] = self._arguments.get(number, "") + arguments
-                self._show_call(number)
+        if isinstance(piece.of, Block):
+            self._say(piece.of, piece.text)
+        else:
+            self._call(piece.of, piece.text)
 
     def finish(self, turn: Turn) -> None:
         """Write the whole turn."""
@@ -57,63 +57,57 @@ class Draft:
             self._write_message(turn)
         if turn.calls:
             for number, call in enumerate(turn.calls):
-                if number not in self._kinds:
-                    self._begin_call(CallBegun(number, call.id, call.name))
-                self._arguments[number] = call.arguments
-                self._show_call(number)
-            recorded = [tools.as_recorded(call, self._run) for call in turn.calls]
-            self._records.write_calls(recorded, turn.reasoning)
-            self._records.note_usage(turn.usage)
+                shown = self._calls.get(number)
+                begun = shown.begun if shown else CallBegun(number, id=call.id, name=call.name)
+                self._call(begun, _rest(call.arguments, begun.text))
+            made = [self._toolbox.find(call.name).record(call) for call in turn.calls]
+            self._records.write_calls(made, turn.items, turn.usage)
 
-    def _say(self, piece: TextPiece) -> None:
-        if self._kinds:  # said after a call: it will be a message of its own, at the end
+    def _say(self, block: Block, text: str) -> None:
+        if self._calls:  # said after a call: it will be a message of its own, at the end
             return
         if not self._records.message_is_open:
             self._records.open_message()
-        self._texts[piece.block] = self._texts.get(piece.block, "") + piece.text
-        self._records.add_text(piece)
+        if block.number == len(self._blocks):
+            self._blocks.append(block)
+        self._records.add_text(block, text)
 
-    def _begin_call(self, call: CallBegun) -> None:
-        if not self._kinds:
-            self._close_message()
+    def _call(self, begun: CallBegun, arguments: str) -> None:
+        if not self._calls:
+            if self._records.message_is_open:
+                self._records.close_message(self.content)
+                self._closed = True
             self._records.open_calls()
-        kind = tools.kind(call, self._run)
-        self._kinds[call.number] = kind
-        self._records.begin_call(call.number, kind, call)
-
-    def _close_message(self) -> None:
-        if self._records.message_is_open:
-            blocks = [text_block(text) for text in self._texts.values()]
-            self._records.close_message(blocks, "completed", None, self._written)
-            self._closed = True
-
-    def _show_call(self, number: int) -> None:
-        arguments, kind = self._arguments[number], self._kinds[number]
-        if kind == "file_search":  # what is looked for is not told, as with OpenAI
-            return
-        so_far = code_so_far(arguments) if kind == "code_interpreter" else arguments
-        shown = self._shown.get(number, "")
-        if so_far.startswith(shown):
-            self._records.add_to_call(number, kind, so_far.removeprefix(shown))
-            self._shown[number] = so_far
-
-    def _show_rest(self, number: int, block: MessageContent) -> None:
-        """Tell what no piece has told: some servers send the text only when it is whole."""
-        if not self._records.message_is_open:
-            self._records.open_message()
-        refusal = block.type == "refusal"
-        whole, told = block.refusal if refusal else block.text.value, self._texts.get(number, "")
-        if whole.startswith(told):
-            self._records.add_text(TextPiece(number, whole.removeprefix(told), refusal))
+        if begun.number not in self._calls:
+            tool = self._toolbox.find(begun.name)
+            self._calls[begun.number] = _Shown(begun, tool, tool.streamer())
+            first = tool.begin(begun.number, Call(begun.id, begun.name, ""))
+            self._records.publish_call(first)
+        shown = self._calls[begun.number]
+        self._records.add_to_call(shown.tool, begun.number, shown.stream(arguments))
 
     def _write_message(self, turn: Turn) -> None:
-        if self._kinds:  # the message before the calls is written; what came later is not
-            later = turn.blocks[len(self._texts) :] if self._closed else turn.blocks
+        if self._calls:  # the message before the calls is written; what came later is not
+            later = turn.blocks[len(self.content) :] if self._closed else turn.blocks
             if later:
-                self._records.add_message(later, self._written)
+                self._records.open_message()
+                self._records.close_message(later)
             return
-        for number, block in enumerate(turn.blocks):
-            self._show_rest(number, block)
-        status = "incomplete" if turn.cut_short else "completed"
+        # Some servers send a text only when it is whole.
+        for number, whole in enumerate(turn.blocks):
+            said = self._blocks[number] if number < len(self._blocks) else Block(number)
+            said.refusal = whole.type == "refusal"
+            self._say(said, _rest(_text(whole), said.text))
         usage = None if turn.calls else turn.usage
-        self._records.close_message(turn.blocks, status, usage, self._written)
+        self._records.close_message(turn.blocks, turn.cut_short, usage)
+
+
+def _rest(whole: str, shown: str) -> str:
+    """Return what of a text has not been shown; nothing if it is another text."""
+    return whole[len(shown) :] if whole.startswith(shown) else ""
+
+
+def _text(block: MessageContent) -> str:
+    if block.type == "refusal":
+        return block.refusal
+    return block.text.value if block.type == "text" else ""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine.execution import Execution
@@ -12,6 +13,7 @@ from assistants_server.engine.upstream import ModelServer, Upstream
 from assistants_server.engine.watchdog import Watchdog
 from assistants_server.file_search import Library
 from assistants_server.store import Store
+from assistants_server.tools import Context
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +27,7 @@ class Engine:
         unsafe_code: whether code may be run without isolation.
 
     Attributes:
-        feed: tells what becomes of the runs that are executed here.
+        feed: publishes the events of the runs that are executed here.
         library: the vector stores.
         closing: whether the engine is being closed; a run that is started now fails at once.
     """
@@ -37,6 +39,7 @@ class Engine:
         self._store = store
         self._model = ModelServer(upstream)
         self._interpreter = CodeInterpreter(store, unsafe_code)
+        self._context = partial(Context, store, self._interpreter, self.library)
         self._executions: dict[str, Execution] = {}
         self._expected: set[str] = set()
         # What other servers left behind: files of vector stores, and kernels and folders.
@@ -62,9 +65,7 @@ class Engine:
 
     def start(self, run_id: str) -> None:
         """Begin to execute a queued run, and return at once."""
-        execution = Execution(
-            self._store, self.feed, self._model, self._interpreter, self.library, run_id
-        )
+        execution = Execution(self._store, self.feed, self._model, self._context, run_id)
         execution.stopping = self.closing
         self._executions[run_id] = execution
         execution.task.add_done_callback(self._ended)
@@ -101,4 +102,4 @@ class Engine:
         execution = self._executions.get(run_id)
         if execution is not None and execution.task is task:  # it was not taken up again since
             del self._executions[run_id]
-            self.feed.end(run_id, "The server stopped working on this run.")
+            self.feed.close(run_id, "The server stopped working on this run.")

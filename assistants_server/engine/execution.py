@@ -3,23 +3,27 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 
-from openai.types.beta.threads import MessageContent, RequiredActionFunctionToolCall, Run
-from openai.types.beta.threads.run import RequiredAction
+from openai.types.beta import Thread, assistant, thread
+from openai.types.beta.threads import MessageContent, RequiredActionFunctionToolCall
+from openai.types.beta.threads.required_action_function_tool_call import Function
+from openai.types.beta.threads.run import RequiredAction, RequiredActionSubmitToolOutputs
 
 from assistants_server.clock import now
-from assistants_server.code_interpreter import CodeInterpreter
-from assistants_server.engine import search, tools
 from assistants_server.engine.draft import Draft
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.prompt import ImageTooLarge, PromptTooLong, build_request
 from assistants_server.engine.records import Records
 from assistants_server.engine.states import End, end_run, failed
-from assistants_server.engine.turn import Call, Turn, UpstreamError
+from assistants_server.engine.turn import Turn, UpstreamError
 from assistants_server.engine.upstream import ModelServer
-from assistants_server.file_search import Library
 from assistants_server.interpreter_shutdown import log_failure, program_ends
 from assistants_server.store import Busy, NotFound, Store, StoreError, Unwritable
+from assistants_server.tools import Call, Context, Toolbox, ToolError
+from assistants_server.wire import Assistant, Run
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +45,14 @@ class Execution:
         store: Store,
         feed: Feed,
         model: ModelServer,
-        interpreter: CodeInterpreter,
-        library: Library,
+        context: Callable[..., Context],
         run_id: str,
     ) -> None:
         self.store = store
         self.feed = feed
         self.model = model
-        self.interpreter = interpreter
-        self.library = library
+        self.context = context
         self.run_id = run_id
-        self.records: Records | None = None
         self.draft: Draft | None = None
         self.stopping = False
         self.task = asyncio.create_task(self._run(), name=run_id)
@@ -77,7 +78,7 @@ class Execution:
         """Return how the run ends, or None if it waits for its client."""
         self._began = True
         try:
-            expires_at = self.store.get(Run, self.run_id).expires_at
+            expires_at = self.store.get(Run, self.run_id).expires_at or 0
             async with asyncio.timeout(expires_at - time.time()):
                 return await self._loop(await self._begin())
         except asyncio.CancelledError:
@@ -93,7 +94,7 @@ class Execution:
                 f"{error} It was deleted, but this run needs it. Take it out of the assistant and "
                 "the thread, or put another in its place; then create the run again."
             )
-        except (StoreError, search.Expired, ImageTooLarge) as error:
+        except (StoreError, ToolError, ImageTooLarge) as error:
             return failed(str(error))
         except Exception as error:
             log_failure(log, "failed", run=self.run_id)
@@ -109,27 +110,30 @@ class Execution:
                     raise asyncio.CancelledError
                 run.status = "in_progress"
                 run.started_at = run.started_at or now()
-        self.records = Records(self.store, run, self.feed)
-        self.feed.tell(run.id, "thread.run.in_progress", run)
+        self.feed.publish(run.id, "thread.run.in_progress", run)
         return run
 
     async def _loop(self, run: Run) -> End | None:
+        context = self.context(run.thread_id, partial(_resources, self.store, run))
+        toolbox = Toolbox(context, run.tools)
+        self.records = Records(self.store, run, self.feed, toolbox)
         for _ in range(MOST_TURNS):
-            turn = await self._turn(run)
+            turn = await self._turn(run, toolbox)
             if not turn.calls:
-                cut = "max_completion_tokens" if turn.cut_short else None
-                return End("incomplete", reason=cut) if cut else End("completed")
-            waiting = await self._call_tools(run, turn)
+                cut = turn.cut_short
+                return (
+                    End("incomplete", reason="max_completion_tokens") if cut else End("completed")
+                )
+            waiting = await self._call_tools(turn.calls, toolbox)
             if waiting:
                 await self._require_action(waiting)
                 return None
         raise UpstreamError(f"The model called tools {MOST_TURNS} times without an answer.")
 
-    async def _turn(self, run: Run) -> Turn:
+    async def _turn(self, run: Run, toolbox: Toolbox) -> Turn:
         """Let the model speak once; its message, if it writes one, is closed at the end."""
-        written = self.interpreter.written(run.thread_id)
-        self.draft = Draft(self.records, run, written)
-        async for piece in self.model.turn(await build_request(self.store, run)):
+        self.draft = Draft(self.records, toolbox)
+        async for piece in self.model.turn(await build_request(self.store, run, toolbox)):
             if isinstance(piece, Turn):
                 turn = piece
             elif self.draft.writes(piece):
@@ -143,26 +147,20 @@ class Execution:
             self.draft.finish(turn)
         return turn
 
-    async def _call_tools(self, run: Run, turn: Turn) -> list[Call]:
+    async def _call_tools(self, calls: list[Call], toolbox: Toolbox) -> list[Call]:
         """Carry out what can be done here; return the calls that the client must carry out."""
         waiting = []
-        for call in turn.calls:
+        for index, call in enumerate(calls):
             await self.store.writable()  # the tools write too
-            if tools.is_code(call, run):
-                recorded = await tools.run_code(self.interpreter, self.store, run, call)
-            elif tools.is_search(call, run):
-                recorded = await search.run_search(self.library, self.store, run, call)
-            elif tools.is_for_the_client(call, run):
+            record = await toolbox.find(call.name).carry_out(call)
+            if record is None:
                 waiting.append(call)
                 continue
-            else:
-                recorded = tools.as_recorded(call, run)
-                recorded["function"]["output"] = tools.unknown(call, run)
             async with self.store.writing():
-                self.records.change_call(recorded)
+                self.records.change_call(index, record)
         if not waiting:
             async with self.store.writing():
-                self.records.close_step("completed")
+                self.records.close_calls()
         return waiting
 
     async def _require_action(self, waiting: list[Call]) -> None:
@@ -170,7 +168,7 @@ class Execution:
             RequiredActionFunctionToolCall(
                 id=call.id,
                 type="function",
-                function={"name": call.name, "arguments": call.arguments},
+                function=Function(name=call.name, arguments=call.arguments),
             )
             for call in waiting
         ]
@@ -180,10 +178,11 @@ class Execution:
                     raise asyncio.CancelledError
                 run.status = "requires_action"
                 run.required_action = RequiredAction(
-                    type="submit_tool_outputs", submit_tool_outputs={"tool_calls": calls}
+                    type="submit_tool_outputs",
+                    submit_tool_outputs=RequiredActionSubmitToolOutputs(tool_calls=calls),
                 )
                 self.store.release(run)
-        self.feed.tell(run.id, "thread.run.requires_action", run)
+        self.feed.publish(run.id, "thread.run.requires_action", run)
 
     async def _finish(self, end: End) -> None:
         """Write the end of the run, and of its open step and message, as soon as that is possible."""
@@ -193,7 +192,7 @@ class Execution:
             try:
                 async with self.store.writing(SECONDS_TO_STOP):
                     ended = end_run(self.store, self.run_id, end, self._written())
-                ended.tell(self.feed)
+                self.feed.publish_end(ended)
                 log.info("run", extra={"fields": fields})
                 return
             except (Busy, Unwritable) as error:
@@ -204,14 +203,24 @@ class Execution:
                     return
             except NotFound:
                 log.info("deleted while it ran", extra={"fields": fields})
-                self.feed.end(self.run_id, f"Run {self.run_id} was deleted while it ran.")
+                self.feed.close(self.run_id, f"Run {self.run_id} was deleted while it ran.")
                 return
             except StoreError as error:  # the watchdog will try
                 log.error("not written", extra={"fields": {**fields, "reason": str(error)}})
-                self.feed.end(self.run_id, str(error))
+                self.feed.close(self.run_id, str(error))
                 return
             await asyncio.sleep(SECONDS_BETWEEN_TRIES)
 
     def _written(self) -> list[MessageContent]:
-        text = self.draft.text if self.draft else ""
-        return self.records.unfinished(text) if self.records and text else []
+        said = self.draft.content if self.draft else []
+        return self.records.unfinished(said) if said else []
+
+
+def _resources(store: Store, run: Run) -> Iterator[assistant.ToolResources | thread.ToolResources]:
+    """Yield the tool resources that a run may use: those of its assistant, and of its thread."""
+    with suppress(NotFound):  # the assistant was deleted while the run went on
+        if theirs := store.get(Assistant, run.assistant_id).tool_resources:
+            yield theirs
+    with suppress(NotFound):
+        if its := store.get(Thread, run.thread_id).tool_resources:
+            yield its

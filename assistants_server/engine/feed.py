@@ -1,4 +1,4 @@
-"""Tells those who stream a run what becomes of it, as it happens."""
+"""Publishes a run's events to subscribers."""
 
 import asyncio
 import json
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from assistants_server.engine.states import ENDED, Ended
+from assistants_server.engine.steps import public
+
 ERROR = "error"
-LAST = {ERROR} | {
-    f"thread.run.{status}"
-    for status in ("completed", "failed", "cancelled", "expired", "incomplete", "requires_action")
-}
-MOST_WAITING = 64  # events; a reader that is further behind gets the next deltas joined
+LAST = {ERROR, *(f"thread.run.{status}" for status in (*ENDED, "requires_action"))}
+MOST_WAITING = 64  # events; a subscriber that is further behind gets the next deltas joined
 
 
 @dataclass
@@ -33,9 +33,9 @@ class Delta:
 
 
 class Subscription:
-    """The events of one run for one reader.
+    """The events of one run for one subscriber.
 
-    A reader that is slow holds up nobody. What waits for it is bounded by what the run writes.
+    A slow subscriber delays nobody. What waits for it is bounded by what the run writes.
     """
 
     def __init__(self) -> None:
@@ -69,42 +69,51 @@ class Subscription:
 
 
 class Feed:
-    """Who streams which run. Used from the server's event loop only."""
+    """The subscriptions to runs. Used from the server's event loop only."""
 
     def __init__(self) -> None:
-        self._readers: dict[str, list[Subscription]] = {}
+        self._subscriptions: dict[str, list[Subscription]] = {}
 
     @contextmanager
     def subscribe(self, run_id: str) -> Iterator[Subscription]:
-        """Read what is told of a run while in here."""
-        reader = Subscription()
-        self._readers.setdefault(run_id, []).append(reader)
+        """Receive the events of a run while in here."""
+        subscription = Subscription()
+        self._subscriptions.setdefault(run_id, []).append(subscription)
         try:
-            yield reader
+            yield subscription
         finally:
-            self._readers[run_id].remove(reader)
-            if not self._readers[run_id]:
-                del self._readers[run_id]
+            self._subscriptions[run_id].remove(subscription)
+            if not self._subscriptions[run_id]:
+                del self._subscriptions[run_id]
 
-    def tell(self, run_id: str, event: str, data: BaseModel) -> None:
-        """Tell the readers of a run, if there are any, of an event."""
-        if run_id in self._readers:
+    def publish(self, run_id: str, event: str, data: BaseModel) -> None:
+        """Publish an event of a run."""
+        if run_id in self._subscriptions:
             self._push(run_id, (event, _json(data)))
 
-    def tell_piece(self, run_id: str, delta: Delta) -> None:
-        """Tell the readers of a run, if there are any, of a piece of text."""
-        if run_id in self._readers and delta.text:
+    def publish_piece(self, run_id: str, delta: Delta) -> None:
+        """Publish a piece of text."""
+        if run_id in self._subscriptions and delta.text:
             self._push(run_id, delta)
 
-    def end(self, run_id: str, why: str) -> None:
-        """End the streams of a run that have not been told of its end, with an error."""
-        if run_id in self._readers:
+    def publish_end(self, ended: Ended) -> None:
+        """Publish the end of a run, and of what ended with it."""
+        run = ended.run
+        for message in ended.messages:
+            self.publish(run.id, f"thread.message.{message.status}", message)
+        for step in ended.steps:
+            self.publish(run.id, f"thread.run.step.{step.status}", public(step))
+        self.publish(run.id, f"thread.run.{run.status}", run)
+
+    def close(self, run_id: str, why: str) -> None:
+        """End the streams of a run that have not received its end, with an error."""
+        if run_id in self._subscriptions:
             error = {"message": why, "type": "server_error", "param": None, "code": None}
             self._push(run_id, (ERROR, json.dumps({"error": error})))
 
     def _push(self, run_id: str, item: tuple[str, str] | Delta) -> None:
-        for reader in self._readers[run_id]:
-            reader.push(item)
+        for subscription in self._subscriptions[run_id]:
+            subscription.push(item)
 
 
 def _json(data: BaseModel) -> str:

@@ -2,19 +2,19 @@
 
 import asyncio
 import base64
-import json
 import mimetypes
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from openai.types import FileObject
-from openai.types.beta.threads import Message, Run
-from openai.types.beta.threads.runs import RunStep
+from openai.types.beta.threads import Message, MessageContent
 
 from assistants_server import tokens
-from assistants_server.engine import search
-from assistants_server.engine.tools import choice, file_names, offered
-from assistants_server.store import NotFound, Reasoning, Store
+from assistants_server.engine.steps import calls_of, message_of
+from assistants_server.store import ModelItems, NotFound, Store
+from assistants_server.tools import Toolbox, kind
+from assistants_server.wire import Run, RunStep
 
 FEWEST_OUTPUT_TOKENS = 16  # the least that the Responses API takes
 MOST_IMAGE_BYTES = 20 * 1024 * 1024  # as OpenAI
@@ -28,7 +28,7 @@ class ImageTooLarge(Exception):
     """An image is too large to be sent to a model; the message names it."""
 
 
-async def build_request(store: Store, run: Run) -> dict[str, Any]:
+async def build_request(store: Store, run: Run, toolbox: Toolbox) -> dict[str, Any]:
     """Return the arguments for ``client.responses.create``.
 
     What the caller did not set is left out, because some models refuse a temperature.
@@ -39,23 +39,18 @@ async def build_request(store: Store, run: Run) -> dict[str, Any]:
         NotFound: a message of this run, or the file of an image, has been deleted.
     """
     steps = store.all(RunStep, run.id)
-    spoken = {
-        step.step_details.message_creation.message_id
-        for step in steps
-        if step.type == "message_creation"
-    }
-    kept = await _kept(store, run, spoken)
+    kept = await _kept(store, run, spoken={id for step in steps if (id := message_of(step))})
     messages = [await _item(store, message) for message in kept]
     called = any(step.type == "tool_calls" for step in steps)
-    tools = offered(run, await file_names(store, run))
+    tools = await toolbox.offer()
     request = {
         "model": run.model,
         "instructions": run.instructions or None,
-        "input": messages + [item for step in steps for item in await _done(store, steps, step)],
+        "input": messages + [item async for item in _done(store, steps)],
         "max_output_tokens": _tokens_left(run, steps),
         "tools": tools or None,
         # A forced call would be forced again after its output, for ever.
-        "tool_choice": ("auto" if called else choice(run)) if tools else None,
+        "tool_choice": ("auto" if called else toolbox.choice(run.tool_choice)) if tools else None,
         "parallel_tool_calls": run.parallel_tool_calls if tools else None,
         "temperature": run.temperature,
         "top_p": run.top_p,
@@ -68,43 +63,24 @@ async def build_request(store: Store, run: Run) -> dict[str, Any]:
     return {name: value for name, value in request.items() if value is not None}
 
 
-async def _done(store: Store, steps: list[RunStep], step: RunStep) -> list[dict[str, Any]]:
-    """Return what a step of this run adds to the conversation: a message, or calls and outputs."""
-    if step.type == "message_creation":
-        message = store.get(Message, step.step_details.message_creation.message_id)
-        return [await _item(store, message)] if message.content else []
-    items = _thoughts(store, step)
-    for call in step.step_details.tool_calls:
-        if call.type == "code_interpreter":
-            name, arguments = "code_interpreter", json.dumps({"code": call.code_interpreter.input})
-            output = _told(call.code_interpreter.outputs)
-        elif call.type == "file_search":
-            name, arguments = "file_search", "{}"
-            number = [each.id for each in search.calls_of(steps)].index(call.id)
-            output = search.told(call, number)
-        else:
-            name, arguments = call.function.name, call.function.arguments
-            output = call.function.output or ""
-        named = {"type": "function_call", "call_id": call.id, "name": name}
-        items.append({**named, "arguments": arguments})
-        items.append({"type": "function_call_output", "call_id": call.id, "output": output})
-    return items
-
-
-def _thoughts(store: Store, step: RunStep) -> list[dict[str, Any]]:
-    try:
-        return list(store.get(Reasoning, Reasoning.id_behind(step.id)).items)
-    except NotFound:  # few models show any
-        return []
-
-
-def _told(outputs: list) -> str:
-    """Return what a model is told of the outputs of its code."""
-    logs = [output.logs for output in outputs if output.type == "logs"]
-    figures = sum(output.type == "image" for output in outputs)
-    if figures:
-        logs.append(f"[{figures} figure(s) drawn; the user will see them in your message]")
-    return "\n".join(logs) or "[no output]"
+async def _done(store: Store, steps: list[RunStep]) -> AsyncIterator[dict[str, Any]]:
+    """Yield what the steps of this run add to the conversation: messages, calls and outputs."""
+    number = 0
+    for step in steps:
+        if message_id := message_of(step):
+            message = store.get(Message, message_id)
+            if message.content:
+                yield await _item(store, message)
+            continue
+        calls = iter(calls_of(step))
+        for item in store.get(ModelItems, ModelItems.id_behind(step.id)).items:
+            yield item
+            if item["type"] == "function_call":
+                call = next(calls)
+                output = kind(call.type).output(call, number)
+                named = {"type": "function_call_output", "call_id": call.id}
+                yield {**named, "output": output}
+                number += 1
 
 
 def _tokens_left(run: Run, steps: list[RunStep]) -> int | None:
@@ -159,15 +135,18 @@ async def _item(store: Store, message: Message) -> dict[str, Any]:
     return {"role": "user", "content": [await _part(store, block) for block in message.content]}
 
 
-async def _part(store: Store, block: Any) -> dict[str, Any]:
+async def _part(store: Store, block: MessageContent) -> dict[str, Any]:
+    detail: str | None
     match block.type:
         case "text":
             return {"type": "input_text", "text": block.text.value}
+        case "refusal":
+            return {"type": "input_text", "text": block.refusal}
         case "image_url":
-            image, url = block.image_url, block.image_url.url
+            url, detail = block.image_url.url, block.image_url.detail
         case "image_file":
-            image, url = block.image_file, await _data_url(store, block.image_file.file_id)
-    return {"type": "input_image", "image_url": url, "detail": image.detail or "auto"}
+            url, detail = await _data_url(store, block.image_file.file_id), block.image_file.detail
+    return {"type": "input_image", "image_url": url, "detail": detail or "auto"}
 
 
 async def _data_url(store: Store, file_id: str) -> str:

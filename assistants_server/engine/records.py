@@ -1,50 +1,51 @@
 """Writes what a run does into the store: its messages and its steps, as they happen."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from openai.types.beta.threads import (
-    FilePathAnnotation,
-    ImageFile,
-    ImageFileContentBlock,
-    Message,
-    MessageContent,
-    Run,
-)
-from openai.types.beta.threads.runs import RunStep, ToolCall
+from openai.types.beta.threads import Message, MessageContent
+from openai.types.beta.threads.runs import ToolCall, ToolCallDelta
 from openai.types.beta.threads.runs.run_step import Usage
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from assistants_server.clock import now, now_ms
-from assistants_server.engine import deltas, search
+from assistants_server.engine import deltas
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import end_step, leave_incomplete
-from assistants_server.engine.turn import CallBegun, TextPiece, text_block
-from assistants_server.store import Reasoning, Store, new_id
+from assistants_server.engine.steps import calls_of, public, with_calls
+from assistants_server.engine.turn import Block
+from assistants_server.store import ModelItems, Store, new_id
+from assistants_server.tools import Tool, Toolbox, kind
+from assistants_server.wire import Run, RunStep
 
-SANDBOX_PATH = re.compile(r"(?:sandbox:)?/mnt/data/([\w.,+@-]*\w)")
-_tool_call = TypeAdapter(ToolCall)
+
+@dataclass(frozen=True)
+class _OpenMessage:
+    """A message that is being written. `first` is the index of its first block of text."""
+
+    id: str
+    step_id: str
+    first: int
 
 
 class Records:
-    """The messages and steps of one run. At most one step is open at a time."""
+    """The messages and steps of one run. At most one message, and one step of calls, is open."""
 
-    def __init__(self, store: Store, run: Run, feed: Feed) -> None:
+    def __init__(self, store: Store, run: Run, feed: Feed, toolbox: Toolbox) -> None:
         self._store = store
         self._run = run
         self._feed = feed
-        self._message_id: str | None = None
-        self._step_id: str | None = None
-        self._figures = 0
+        self._toolbox = toolbox
+        self._message: _OpenMessage | None = None
+        self._calls: str | None = None
 
     @property
     def message_is_open(self) -> bool:
-        return self._message_id is not None
+        return self._message is not None
 
     def open_message(self) -> None:
         """Begin a message of the assistant, and the step that creates it."""
-        run = self._run
         message = Message.model_validate(
             {
                 "id": new_id("msg_"),
@@ -57,129 +58,98 @@ class Records:
         )
         creation = {"type": "message_creation", "message_creation": {"message_id": message.id}}
         with self._store.transaction():
-            self._store.insert(message, parent=run.thread_id)
-            self._open_step(creation)
-        self._message_id = message.id
-        self._tell("thread.message.created", message)
-        self._tell("thread.message.in_progress", message)
-        drawn = self._unshown_figures()
-        for index, block in enumerate(drawn):
+            self._store.insert(message, parent=self._run.thread_id)
+            step_id = self._open_step(creation)
+        self._publish("thread.message.created", message)
+        self._publish("thread.message.in_progress", message)
+        front = self._front()
+        for index, block in enumerate(front):
             piece = {"index": index, **block.model_dump(exclude_none=True)}
-            self._tell(deltas.MESSAGE, deltas.of_message(message.id, piece))
-        self._figures = len(drawn)
+            self._publish(deltas.MESSAGE, deltas.of_message(message.id, piece))
+        self._message = _OpenMessage(message.id, step_id, len(front))
 
-    def add_text(self, piece: TextPiece) -> None:
-        """Tell of a piece of the open message. It is written when the message is closed."""
-        index = self._figures + piece.block
-        delta = deltas.text(self._message_id, index, piece.text, piece.refusal)
-        self._feed.tell_piece(self._run.id, delta)
+    def add_text(self, block: Block, text: str) -> None:
+        """Publish a piece of the open message. It is written when the message is closed."""
+        assert self._message
+        index = self._message.first + block.number
+        delta = deltas.text(self._message.id, index, text, block.refusal)
+        self._feed.publish_piece(self._run.id, delta)
 
     def close_message(
         self,
         blocks: list[MessageContent],
-        status: str,
-        usage: dict[str, int] | None = None,
-        written: Mapping[str, str] | None = None,
+        cut_short: bool = False,
+        usage: Usage | None = None,
     ) -> None:
         """End the open message and its step.
 
         Args:
-            blocks: its content; figures that no message shows yet are put in front.
-            status: the step's new status, or ``incomplete``.
-            written: ids of the files that code has written, by name; where the text mentions one,
-                it gets a ``file_path`` annotation.
+            blocks: its content; what calls put in front of a message is added.
+            cut_short: whether a limit ended it.
         """
+        assert self._message
         with self._store.transaction():
-            with self._store.change(Message, self._message_id) as message:
-                message.content = self._unshown_figures() + blocks
-                _annotate(blocks, written or {}, self._store.all(RunStep, self._run.id))
-                if status == "completed":
-                    message.status, message.completed_at = "completed", now()
+            with self._store.change(Message, self._message.id) as message:
+                message.content = self._front() + blocks
+                self._annotate(blocks)
+                if cut_short:
+                    leave_incomplete(message, "incomplete")
                 else:
-                    leave_incomplete(message, status)
-            self._tell(f"thread.message.{message.status}", message)
+                    message.status, message.completed_at = "completed", now()
+            self._publish(f"thread.message.{message.status}", message)
             # A step knows no "incomplete": what was cut short did complete its message.
-            self.close_step("completed" if status == "incomplete" else status, usage)
-        self._message_id = None
-
-    def add_message(self, blocks: list[MessageContent], written: Mapping[str, str]) -> None:
-        """Write a whole message while a step of calls is open."""
-        calls, self._step_id = self._step_id, None
-        self.open_message()
-        self.close_message(blocks, "completed", None, written)
-        self._step_id = calls
+            self._close_step(self._message.step_id, usage)
+        self._message = None
 
     def open_calls(self) -> None:
         """Begin a step of tool calls. Which they are is written when the model has spoken."""
-        self._open_step({"type": "tool_calls", "tool_calls": []})
+        self._calls = self._open_step({"type": "tool_calls", "tool_calls": []})
 
-    def begin_call(self, number: int, kind: str, call: CallBegun) -> None:
-        """Tell that the model begins a call, of that kind, in the open step."""
-        inside = {
-            "code_interpreter": {"input": "", "outputs": []},
-            "file_search": {},
-            "function": {"name": call.name, "arguments": ""},
-        }[kind]
-        begun = {"index": number, "id": call.id, "type": kind, kind: inside}
-        self._tell(deltas.STEP, deltas.of_call(self._step_id, begun))
+    def publish_call(self, delta: ToolCallDelta) -> None:
+        """Publish a piece of a call of the open step."""
+        assert self._calls
+        self._publish(deltas.STEP, deltas.of_call(self._calls, delta))
 
-    def add_to_call(self, number: int, kind: str, text: str) -> None:
-        """Tell of a piece of a function's arguments, or of a program."""
-        delta = deltas.arguments(self._step_id, number, kind, text)
-        self._feed.tell_piece(self._run.id, delta)
+    def add_to_call(self, tool: Tool[Any, Any], index: int, text: str) -> None:
+        """Publish what a stream shows of a piece of a call's arguments."""
+        assert self._calls
+        piece = deltas.partial(self._calls, index, tool, text)
+        self._feed.publish_piece(self._run.id, piece)
 
-    def write_calls(self, calls: list[dict[str, Any]], reasoning: list[dict[str, Any]]) -> None:
-        """Write the calls of the open step, given as the wire writes them.
+    def write_calls(self, calls: list[ToolCall], items: list[dict[str, Any]], usage: Usage) -> None:
+        """Write the calls of the open step, and its usage.
 
         Args:
-            reasoning: what the model thought on the way to them; kept with the step, for its eyes
-                only.
+            items: the model's reasoning and its calls as it wrote them, for its eyes only.
         """
-        with self._store.change(RunStep, self._step_id) as step:
-            step.step_details.tool_calls = [_tool_call.validate_python(call) for call in calls]
-        if reasoning:
-            behind = Reasoning(id=Reasoning.id_behind(self._step_id), items=reasoning)
-            self._store.insert(behind, parent=self._step_id)
+        assert self._calls
+        with self._store.change(RunStep, self._calls) as step:
+            step.step_details = with_calls(calls)
+            step.usage = usage
+        behind = ModelItems(id=ModelItems.id_behind(self._calls), items=items)
+        self._store.insert(behind, parent=self._calls)
 
-    def change_call(self, call: dict[str, Any]) -> None:
-        """Write a call of the open step again, with what has become of it."""
-        with self._store.change(RunStep, self._step_id) as step:
-            calls = step.step_details.tool_calls
-            place = next(index for index, each in enumerate(calls) if each.id == call["id"])
-            calls[place] = _tool_call.validate_python(call)
-        kind = call["type"]
-        if kind == "code_interpreter":
-            outputs = [{"index": n, **output} for n, output in enumerate(call[kind]["outputs"])]
-            inside: dict[str, Any] = {"outputs": outputs}
-        elif kind == "file_search":
-            found = call[kind].get("results", [])
-            kept = ("file_id", "file_name", "score")
-            inside = {"results": [{key: each[key] for key in kept} for each in found]}
-        else:
-            inside = {"output": call[kind]["output"]}
-        told = {"index": place, "type": kind, kind: inside}
-        self._tell(deltas.STEP, deltas.of_call(self._step_id, told))
+    def change_call(self, index: int, call: ToolCall) -> None:
+        """Write a call of the open step again, with its outcome."""
+        assert self._calls
+        with self._store.change(RunStep, self._calls) as step:
+            calls = calls_of(step)
+            calls[index] = call
+            step.step_details = with_calls(calls)
+        tool = kind(call.type)
+        self.publish_call(tool.delta(index, tool.outcome(call)))
 
-    def close_step(self, status: str, usage: dict[str, int] | None = None) -> None:
-        """End the open step, if there is one."""
-        if self._step_id is None:
-            return
-        with self._store.change(RunStep, self._step_id) as step:
-            end_step(step, status)
-            step.usage = Usage(**usage) if usage else step.usage
-        self._tell(f"thread.run.step.{status}", search.without_contents(step))
-        self._step_id = None
+    def close_calls(self) -> None:
+        """End the open step of calls."""
+        assert self._calls
+        self._close_step(self._calls)
+        self._calls = None
 
-    def note_usage(self, usage: dict[str, int]) -> None:
-        """Write the usage of a step that stays open."""
-        with self._store.change(RunStep, self._step_id) as step:
-            step.usage = Usage(**usage)
+    def unfinished(self, blocks: Sequence[MessageContent]) -> list[MessageContent]:
+        """Return the content of a message that is cut off."""
+        return [*self._front(), *blocks]
 
-    def unfinished(self, text: str) -> list[MessageContent]:
-        """Return the content of a message that is cut off after `text`."""
-        return [*self._unshown_figures(), text_block(text)]
-
-    def _open_step(self, details: dict[str, Any]) -> None:
+    def _open_step(self, details: dict[str, Any]) -> str:
         step = RunStep.model_validate(
             {
                 "id": new_id("step_"),
@@ -192,12 +162,18 @@ class Records:
             }
         )
         self._store.insert(step, parent=self._run.id)
-        self._step_id = step.id
-        self._tell("thread.run.step.created", step)
-        self._tell("thread.run.step.in_progress", step)
+        self._publish("thread.run.step.created", step)
+        self._publish("thread.run.step.in_progress", step)
+        return step.id
 
-    def _tell(self, event: str, data: BaseModel) -> None:
-        self._feed.tell(self._run.id, event, data)
+    def _close_step(self, step_id: str, usage: Usage | None = None) -> None:
+        with self._store.change(RunStep, step_id) as step:
+            end_step(step, "completed")
+            step.usage = usage or step.usage
+        self._publish("thread.run.step.completed", public(step))
+
+    def _publish(self, event: str, data: BaseModel) -> None:
+        self._feed.publish(self._run.id, event, data)
 
     def _common(self) -> dict[str, Any]:
         run = self._run
@@ -210,52 +186,22 @@ class Records:
             "run_id": run.id,
         }
 
-    def _unshown_figures(self) -> list[MessageContent]:
-        drawn = figures(self._store, self._run.id)
-        if not drawn:
+    def _all_calls(self) -> list[ToolCall]:
+        return calls_of(*self._store.all(RunStep, self._run.id))
+
+    def _front(self) -> list[MessageContent]:
+        """Return what the run's calls put in front of a message, and no message shows yet."""
+        made = [block for call in self._all_calls() for block in kind(call.type).content(call)]
+        if not made:
             return []
-        shown = {
-            block.image_file.file_id
-            for message in self._store.page(
-                Message, self._run.thread_id, limit=100, matching={"run_id": self._run.id}
-            ).items
-            for block in message.content
-            if block.type == "image_file"
-        }
-        return [
-            ImageFileContentBlock(type="image_file", image_file=ImageFile(file_id=file_id))
-            for file_id in drawn
-            if file_id not in shown
-        ]
+        messages = self._store.page(
+            Message, self._run.thread_id, limit=100, matching={"run_id": self._run.id}
+        ).items
+        shown = [block for message in messages for block in message.content]
+        return [block for block in made if block not in shown]
 
-
-def figures(store: Store, run_id: str) -> list[str]:
-    """Return the ids of the image files that a run's code has drawn, in order."""
-    return [
-        output.image.file_id
-        for step in store.all(RunStep, run_id)
-        if step.type == "tool_calls"
-        for call in step.step_details.tool_calls
-        if call.type == "code_interpreter"
-        for output in call.code_interpreter.outputs
-        if output.type == "image"
-    ]
-
-
-def _annotate(
-    blocks: list[MessageContent], written: Mapping[str, str], steps: list[RunStep]
-) -> None:
-    for block in blocks:
-        if block.type != "text":
-            continue
-        block.text.annotations += search.cite(block.text.value, steps)
-        for match in SANDBOX_PATH.finditer(block.text.value):
-            if match[1] in written:
-                annotation = FilePathAnnotation(
-                    type="file_path",
-                    text=match[0],
-                    start_index=match.start(),
-                    end_index=match.end(),
-                    file_path={"file_id": written[match[1]]},
-                )
-                block.text.annotations.append(annotation)
+    def _annotate(self, blocks: list[MessageContent]) -> None:
+        calls = self._all_calls()
+        for block in blocks:
+            if block.type == "text":
+                block.text.annotations += self._toolbox.annotations(block.text.value, calls)

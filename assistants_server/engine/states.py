@@ -4,26 +4,29 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from openai.types.beta.threads import Message, MessageContent, Run
+from openai.types.beta.threads import Message, MessageContent, RunStatus
 from openai.types.beta.threads.message import IncompleteDetails as MessageIncomplete
 from openai.types.beta.threads.run import IncompleteDetails, LastError, Usage
-from openai.types.beta.threads.runs import RunStep
 from openai.types.beta.threads.runs.run_step import LastError as StepError
 
 from assistants_server.clock import now, now_ms
-from assistants_server.engine.feed import Feed
-from assistants_server.engine.search import without_contents
-from assistants_server.engine.turn import sound
+from assistants_server.engine.steps import message_of
+from assistants_server.engine.turn import ErrorCode
 from assistants_server.store import NotFound, Store, StoreError, Unreadable
+from assistants_server.tools import sound
+from assistants_server.wire import Run, RunStep
 
-ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
+EndStatus = Literal["completed", "failed", "cancelled", "expired", "incomplete"]
+ENDED: tuple[RunStatus, ...] = get_args(EndStatus)
+ACTIVE = tuple(status for status in get_args(RunStatus) if status not in ENDED)
 SECONDS_TO_EXPIRE = 600
 WHY_INCOMPLETE = {
-    "incomplete": "max_tokens",
-    "cancelled": "run_cancelled",
-    "expired": "run_expired",
-    "failed": "run_failed",
+    "incomplete": MessageIncomplete(reason="max_tokens"),
+    "cancelled": MessageIncomplete(reason="run_cancelled"),
+    "expired": MessageIncomplete(reason="run_expired"),
+    "failed": MessageIncomplete(reason="run_failed"),
 }
 
 
@@ -42,7 +45,7 @@ def expire_if_due(store: Store, run: Run) -> Run:
 
     So that nobody sees it wait who looks before the watchdog does.
     """
-    if run.status != "requires_action" or time.time() < run.expires_at:
+    if run.status != "requires_action" or time.time() < (run.expires_at or 0):
         return run
     with suppress(StoreError):  # the watchdog will end it
         return end_run(store, run.id, End("expired")).run
@@ -54,17 +57,16 @@ class End:
     """How a run ends.
 
     Attributes:
-        status: one of those that are not `ACTIVE`.
         error: what went wrong, if it has failed.
         reason: what was cut short, if it is incomplete.
     """
 
-    status: str
+    status: EndStatus
     error: LastError | None = None
-    reason: str | None = None
+    reason: Literal["max_completion_tokens", "max_prompt_tokens"] | None = None
 
 
-def failed(message: str, code: str = "server_error") -> End:
+def failed(message: str, code: ErrorCode = "server_error") -> End:
     """Return the end of a run that has failed."""
     return End("failed", LastError(code=code, message=sound(message)))
 
@@ -76,14 +78,6 @@ class Ended:
     run: Run
     messages: list[Message]
     steps: list[RunStep]
-
-    def tell(self, feed: Feed) -> None:
-        """Tell those who stream the run."""
-        for message in self.messages:
-            feed.tell(self.run.id, f"thread.message.{message.status}", message)
-        for step in self.steps:
-            feed.tell(self.run.id, f"thread.run.step.{step.status}", without_contents(step))
-        feed.tell(self.run.id, f"thread.run.{self.run.status}", self.run)
 
 
 def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageContent] = ()) -> Ended:
@@ -103,16 +97,13 @@ def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageConten
         run = store.get(Run, run_id)
         for step in store.all(RunStep, run_id):
             if step.status == "in_progress":
-                if step.type == "message_creation":
-                    message_id = step.step_details.message_creation.message_id
+                if message_id := message_of(step):
                     with suppress(NotFound, Unreadable):  # it was deleted meanwhile
                         with store.change(Message, message_id) as message:
                             message.content = list(written) or message.content
                             leave_incomplete(message, end.status)
                         messages.append(message)
-                # A step knows no "incomplete": what was cut short did complete its message.
-                status = "completed" if end.status == "incomplete" else end.status
-                end_step(step, status, end.error and end.error.message)
+                end_step(step, end.status, end.error.message if end.error else None)
                 store.update(step)
                 steps.append(step)
             if step.usage:
@@ -126,7 +117,7 @@ def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageConten
             )
             run.required_action = None
             run.last_error = end.error
-            run.incomplete_details = end.reason and IncompleteDetails(reason=end.reason)
+            run.incomplete_details = IncompleteDetails(reason=end.reason) if end.reason else None
             if end.status in ("completed", "failed", "cancelled"):
                 setattr(run, f"{end.status}_at", now())
             store.update(run)
@@ -134,15 +125,16 @@ def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageConten
     return Ended(run, messages, steps)
 
 
-def end_step(step: RunStep, status: str, error: str | None = None) -> None:
-    """Mark a step as ended, and when."""
-    step.status = status
-    setattr(step, f"{status}_at", now())
-    step.metadata["ended_at_ms"] = now_ms()
-    step.last_error = error and StepError(code="server_error", message=error)
+def end_step(step: RunStep, status: EndStatus, error: str | None = None) -> None:
+    """Mark a step as ended, and when, because its run ends as `status`, or goes on."""
+    # A step knows no "incomplete": what was cut short did complete its message.
+    step.status = "completed" if status == "incomplete" else status
+    setattr(step, f"{step.status}_at", now())
+    step.metadata = {**(step.metadata or {}), "ended_at_ms": now_ms()}
+    step.last_error = StepError(code="server_error", message=error) if error else None
 
 
-def leave_incomplete(message: Message, status: str) -> None:
+def leave_incomplete(message: Message, status: EndStatus) -> None:
     """Mark a message as cut off, because its run ends as `status`."""
     message.status, message.incomplete_at = "incomplete", now()
-    message.incomplete_details = MessageIncomplete(reason=WHY_INCOMPLETE[status])
+    message.incomplete_details = WHY_INCOMPLETE[status]

@@ -5,55 +5,72 @@ one index. So events are told apart by their `type`, items by their id, and what
 says of an item counts more than what came before it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 from openai.types.beta.threads import MessageContent, RefusalContentBlock, Text, TextContentBlock
+from openai.types.beta.threads.runs.run_step import Usage
+
+from assistants_server.tools import Call, sound
 
 LONGEST_REASON = 2000  # what an upstream says of its trouble may be of any length
 
 
-class UpstreamError(Exception):
-    """The upstream gave no answer. `code` is one of the three that a run's last_error knows."""
+ErrorCode = Literal["server_error", "rate_limit_exceeded"]
 
-    def __init__(self, message: str, code: str = "server_error") -> None:
+
+class UpstreamError(Exception):
+    """The upstream gave no answer. `code` is for the run's last_error."""
+
+    def __init__(self, message: str, code: ErrorCode = "server_error") -> None:
         super().__init__(message[:LONGEST_REASON])
         self.code = code
 
 
-@dataclass(frozen=True)
-class Call:
-    """A function that the model wants called. `arguments` is what it wrote, JSON or not."""
+@dataclass
+class Growing:
+    """A text that comes piece by piece.
 
-    id: str
-    name: str
-    arguments: str
+    Attributes:
+        number: which of the turn's blocks, or of its calls, it is.
+    """
+
+    number: int
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """What has come so far."""
+        return "".join(self.pieces)
 
 
-class TextPiece(NamedTuple):
-    """A piece of what the model says, or of its refusal, for the block of that number."""
+@dataclass
+class Block(Growing):
+    """A block of what the model says, or its refusal."""
 
-    block: int
-    text: str
     refusal: bool = False
 
-
-class CallBegun(NamedTuple):
-    """The model begins to call a function. `number` counts the calls of the turn from 0."""
-
-    number: int
-    id: str
-    name: str
+    @property
+    def content(self) -> MessageContent:
+        """The block as the Assistants API writes it."""
+        return _content(self.text, self.refusal)
 
 
-class CallPiece(NamedTuple):
-    """A piece of the arguments of a call."""
+@dataclass
+class CallBegun(Growing):
+    """A call whose arguments the model is writing. It has no name until its item has come."""
 
-    number: int
-    arguments: str
+    id: str = ""
+    name: str = ""
 
 
-Piece = TextPiece | CallBegun | CallPiece
+@dataclass(frozen=True)
+class Piece:
+    """What an event adds to the answer: the beginning of a block or a call, or more of it."""
+
+    of: Block | CallBegun
+    text: str
 
 
 @dataclass
@@ -63,15 +80,15 @@ class Turn:
     Attributes:
         blocks: what it said, as the Assistants API writes it.
         calls: the functions that it wants called.
-        reasoning: items to send back with the outputs of the calls, as the upstream wrote them.
+        items: its reasoning and its calls, in order, to be sent back with the calls' outputs.
         usage: its tokens, as the upstream counted them.
         cut_short: whether a limit on its tokens ended it.
     """
 
     blocks: list[MessageContent]
     calls: list[Call]
-    reasoning: list[dict[str, Any]]
-    usage: dict[str, int]
+    items: list[dict[str, Any]]
+    usage: Usage
     cut_short: bool
 
 
@@ -81,9 +98,9 @@ class TurnReader:
 
     _response: dict[str, Any] | None = None
     _items: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _texts: dict[tuple[str, Any], str] = field(default_factory=dict)
-    _arguments: dict[str, str] = field(default_factory=dict)
-    _begun: dict[str, int] = field(default_factory=dict)
+    _blocks: dict[tuple[str, Any], Block] = field(default_factory=dict)
+    _calls: dict[str, CallBegun] = field(default_factory=dict)
+    _named: int = 0
 
     def read(self, event: Any) -> Piece | None:
         """Take in an event; return what it adds to the answer, if anything.
@@ -97,12 +114,13 @@ class TurnReader:
         item_id = str(event.get("item_id", ""))
         match event.get("type"):
             case "response.output_text.delta" | "response.refusal.delta" as kind:
-                return self._text(item_id, event, str(event.get("delta") or ""), "refusal" in kind)
+                place = item_id, event.get("content_index")
+                new = Block(len(self._blocks), refusal="refusal" in kind)
+                return _add(self._blocks.setdefault(place, new), event.get("delta"))
             case "response.function_call_arguments.delta":
-                so_far = self._arguments.get(item_id, "") + str(event.get("delta") or "")
-                return self._call_piece(item_id, so_far)
+                return _add(self._call(item_id), event.get("delta"))
             case "response.function_call_arguments.done":
-                return self._call_piece(item_id, str(event.get("arguments") or ""))
+                return self._whole_arguments(item_id, str(event.get("arguments") or ""))
             case "response.output_item.added" | "response.output_item.done":
                 return self._item(event)
             case "response.completed" | "response.incomplete":
@@ -132,57 +150,58 @@ class TurnReader:
                 f"The model's server sent an answer that cannot be read ({error!r})."
             ) from error
 
-    def _text(self, item_id: str, event: dict, text: str, refusal: bool) -> TextPiece:
-        place = item_id, event.get("content_index")
-        self._texts[place] = self._texts.get(place, "") + text
-        return TextPiece(list(self._texts).index(place), text, refusal)
+    def _call(self, item_id: str) -> CallBegun:
+        return self._calls.setdefault(item_id, CallBegun(-1))
 
-    def _call_piece(self, item_id: str, so_far: str) -> CallPiece | None:
-        before = self._arguments.get(item_id, "")
-        self._arguments[item_id] = so_far
-        if item_id not in self._begun or not so_far.startswith(before):
-            return None
-        return CallPiece(self._begun[item_id], so_far.removeprefix(before))
+    def _whole_arguments(self, item_id: str, whole: str) -> Piece | None:
+        call = self._call(item_id)
+        so_far = call.text
+        if whole.startswith(so_far):
+            return _add(call, whole.removeprefix(so_far))
+        call.pieces = [whole]
+        return None
 
-    def _item(self, event: dict[str, Any]) -> CallBegun | None:
+    def _item(self, event: dict[str, Any]) -> Piece | None:
         item = event.get("item")
         if not isinstance(item, dict):
             return None
         item_id = str(item.get("id") or f"#{event.get('output_index')}")
         self._items[item_id] = item
-        is_new = item.get("type") == "function_call" and item_id not in self._begun
-        if not is_new or not item.get("name"):
+        if item.get("type") != "function_call" or not item.get("name"):
             return None
-        self._begun[item_id] = len(self._begun)
-        call_id = str(item.get("call_id") or item_id)
-        return CallBegun(self._begun[item_id], call_id, str(item["name"]))
+        call = self._call(item_id)
+        if call.name:
+            return None
+        call.id, call.name = str(item.get("call_id") or item_id), str(item["name"])
+        call.number, self._named = self._named, self._named + 1
+        return Piece(call, call.text)
 
     def _turn(self, response: dict[str, Any]) -> Turn:
         items = response.get("output") or list(self._items.values())
-        blocks, calls, reasoning = [], [], []
+        turn = Turn([], [], [], _usage(response), response.get("status") == "incomplete")
         for item in items:
             match item.get("type"):
                 case "function_call":
-                    arguments = item.get("arguments") or self._arguments.get(item.get("id"), "")
-                    calls.append(Call(item.get("call_id") or item["id"], item["name"], arguments))
+                    begun = self._calls.get(item.get("id"))
+                    arguments = item.get("arguments") or (begun.text if begun else "")
+                    call = Call(item.get("call_id") or item["id"], item["name"], arguments)
+                    turn.calls.append(call)
+                    named = {"call_id": call.id, "name": call.name, "arguments": call.arguments}
+                    turn.items.append({"type": "function_call", **named})
                 case "message":
-                    blocks += _blocks(item)
+                    turn.blocks += _said(item)
                 case "reasoning":
-                    reasoning.append(item)
+                    turn.items.append(item)
         if not items:  # there are servers that end with nothing but a status
-            blocks = [text_block(text) for text in self._texts.values() if text]
-        return Turn(
-            blocks=blocks,
-            calls=calls,
-            reasoning=reasoning,
-            usage=_usage(response.get("usage") or {}),
-            cut_short=response.get("status") == "incomplete",
-        )
+            turn.blocks = [block.content for block in self._blocks.values() if block.text]
+        return turn
 
 
-def sound(text: str) -> str:
-    """Return a text with a ``?`` for each half of a character: JSON can say one, UTF-8 cannot."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
+def _add(growing: Block | CallBegun, delta: object) -> Piece | None:
+    """Add a piece; return it, unless it belongs to a call that has no name yet."""
+    text = str(delta or "")
+    growing.pieces.append(text)
+    return None if growing.number < 0 else Piece(growing, text)
 
 
 def _sound(value: Any) -> Any:
@@ -193,32 +212,32 @@ def _sound(value: Any) -> Any:
     return [_sound(each) for each in value] if isinstance(value, list) else value
 
 
-def text_block(text: str) -> TextContentBlock:
-    """Return a message's text as the Assistants API writes it."""
+def _content(text: str, refusal: bool) -> MessageContent:
+    if refusal:
+        return RefusalContentBlock(type="refusal", refusal=text)
     return TextContentBlock(type="text", text=Text(value=text, annotations=[]))
 
 
-def _blocks(message: dict[str, Any]) -> list[MessageContent]:
-    blocks = []
+def _said(message: dict[str, Any]) -> Iterator[MessageContent]:
     for part in message.get("content") or []:
         if part.get("type") == "refusal":
-            blocks.append(RefusalContentBlock(type="refusal", refusal=part["refusal"]))
+            yield _content(part["refusal"], refusal=True)
         elif part.get("text"):
-            blocks.append(text_block(part["text"]))
-    return blocks
+            yield _content(part["text"], refusal=False)
 
 
-def _usage(usage: dict[str, Any]) -> dict[str, int]:
+def _usage(response: dict[str, Any]) -> Usage:
+    usage = response.get("usage") or {}
     read, written = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
-    return {
-        "prompt_tokens": read,
-        "completion_tokens": written,
-        "total_tokens": usage.get("total_tokens") or read + written,
-    }
+    return Usage(
+        prompt_tokens=read,
+        completion_tokens=written,
+        total_tokens=usage.get("total_tokens") or read + written,
+    )
 
 
 def _failure(error: Any) -> UpstreamError:
-    told = error if isinstance(error, dict) else {"message": error}
-    message = str(told.get("message") or "The model's server gave no reason.")
-    limited = told.get("code") == "rate_limit_exceeded"
+    said = error if isinstance(error, dict) else {"message": error}
+    message = str(said.get("message") or "The model's server gave no reason.")
+    limited = said.get("code") == "rate_limit_exceeded"
     return UpstreamError(message, "rate_limit_exceeded" if limited else "server_error")

@@ -1,19 +1,16 @@
 """Ends the runs that nobody else will end."""
 
 import asyncio
-import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
-from typing import Any
-
-from openai.types.beta.threads import Run
 
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import ACTIVE, End, end_run, failed
 from assistants_server.interpreter_shutdown import log_failure
 from assistants_server.store import NotFound, Store, Unreadable
+from assistants_server.wire import Run
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +21,7 @@ SECONDS_TO_WAIT = 1.0  # for another process that writes; the next look will do
 ORPHANED = "The server that worked on this run ended before the run did. Create the run again."
 DROPPED = "The server stopped working on this run before its end. Create the run again."
 
-Sweep = Callable[[set[str]], Any]
+Sweep = Callable[[set[str]], Awaitable[None]]
 
 
 class Watchdog:
@@ -46,7 +43,7 @@ class Watchdog:
         feed: Feed,
         executing: Callable[[], Collection[str]],
         interrupt: Callable[[str], None],
-        sweeps: list[Sweep],
+        sweeps: Sequence[Sweep],
     ) -> None:
         self._store = store
         self._feed = feed
@@ -128,9 +125,7 @@ class Watchdog:
     async def _sweep(self, sweep: Sweep) -> None:
         async with self._store.writing(SECONDS_TO_WAIT):
             alive = self._store.living_owners()
-        result = sweep(alive)
-        if inspect.isawaitable(result):
-            await result
+        await sweep(alive)
 
     async def _end(self, run_id: str, end: End, whoever: bool = False) -> None:
         """End a run that is not executed here, or `whoever` executes it.
@@ -145,7 +140,7 @@ class Watchdog:
                 if status == "cancelling":
                     end = End("cancelled")
                 ended = end_run(self._store, run_id, end)
-            ended.tell(self._feed)
+            self._feed.publish_end(ended)
             if status in ACTIVE:
                 self._log(run_id, ended.run.status)
         except NotFound:  # deleted meanwhile
@@ -155,7 +150,7 @@ class Watchdog:
                 self._store.done(run_id)
             self._log(run_id, f"unreadable: {error}")
         if run_id not in self._executing():
-            self._feed.end(run_id, "The run was deleted, or cannot be read.")
+            self._feed.close(run_id, "The run was deleted, or cannot be read.")
 
     def _log(self, run_id: str, became: str) -> None:
         log.warning("run left behind", extra={"fields": {"run": run_id, "became": became}})

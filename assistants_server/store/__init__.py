@@ -9,14 +9,14 @@ from assistants_server.store.errors import (
     Unwritable,
 )
 from assistants_server.store.ids import new_id
-from assistants_server.store.reasoning import Reasoning
+from assistants_server.store.model_items import ModelItems
 from assistants_server.store.store import Page, Row, Store, Stored
 
 __all__ = [
     "Busy",
+    "ModelItems",
     "NotFound",
     "Page",
-    "Reasoning",
     "Row",
     "Store",
     "StoreError",

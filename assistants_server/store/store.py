@@ -21,8 +21,8 @@ from assistants_server.private_files import tighten_folder
 from assistants_server.store.connection import Connection
 from assistants_server.store.database import SECONDS_TO_OPEN, open_database
 from assistants_server.store.errors import NotFound, Unreadable, Unstorable
+from assistants_server.store.model_items import ModelItems
 from assistants_server.store.owners import Owner, living
-from assistants_server.store.reasoning import Reasoning
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +30,25 @@ ROWS_AT_A_TIME = 20  # before other tasks of the event loop get a turn
 # As bytes, because the text of a damaged row may not be valid UTF-8.
 BODY = "CAST(body AS BLOB)"
 
-NOUNS: dict[type, str] = {
-    Assistant: "assistant",
-    Thread: "thread",
-    Message: "message",
-    Run: "run",
-    RunStep: "run step",
-    FileObject: "file",
-    VectorStore: "vector store",
-    VectorStoreFileBatch: "vector store file batch",
-    Reasoning: "reasoning",
-}
+
+class _Nouns(dict[type, str]):
+    def __missing__(self, kind: type) -> str:
+        return self[kind.__mro__[1]]  # an extended model is of the same kind as its base
+
+
+NOUNS = _Nouns(
+    {
+        Assistant: "assistant",
+        Thread: "thread",
+        Message: "message",
+        Run: "run",
+        RunStep: "run step",
+        FileObject: "file",
+        VectorStore: "vector store",
+        VectorStoreFileBatch: "vector store file batch",
+        ModelItems: "model items",
+    }
+)
 
 
 class Stored(Protocol):

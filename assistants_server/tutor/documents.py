@@ -4,6 +4,7 @@ import json
 import re
 from typing import NamedTuple
 
+from assistants_server.marks import MARK
 from assistants_server.tutor.conversation import Conversation, ToolCall
 from assistants_server.tutor.whole_numbers import counted
 
@@ -13,7 +14,7 @@ ABOUT_DOCUMENTS = re.compile(
     r"according to|read|says?|mentions?)\b",
     re.I,
 )
-MARK = re.compile(r"(?:\A|(?<=\n\n))(【\d{1,9}:\d{1,9}†[^】\n]{0,300}】)\n")
+PASSAGE = re.compile(rf"(?:\A|(?<=\n\n))({MARK.pattern})\n")
 # A heading, as text from a PDF shows it: a short line without a full stop, before a capital letter.
 HEADING = re.compile(r"(?:(?<=\n)|\A)[^\n.!?,;:]{1,45}\n(?=[A-Z])")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])")
@@ -89,7 +90,7 @@ def _wanted(question: str) -> set[str]:
 def _sentences(output: str, wanted: set[str], enough: int) -> list[Sentence]:
     found: dict[str, Sentence] = {}
     # What stands before the first mark belongs to no passage.
-    _, *pieces = MARK.split(output)
+    _, *pieces = PASSAGE.split(output)
     for mark, passage in zip(pieces[::2], pieces[1::2]):
         for text in _cut(passage):
             words = {_stem(word) for word in re.findall(r"\w+", text.lower())}

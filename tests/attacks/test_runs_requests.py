@@ -15,11 +15,13 @@ from assistants_server.engine import prompt
 from assistants_server.file_search import Library
 from assistants_server.server import Server
 from assistants_server.store import NotFound, Store
+from assistants_server.tools import Context, Toolbox
 from tests.attacks.waiting import until
 from tests.conftest import MODEL
 from tests.upstream import completed, send_events, upstream
 
 FUNCTION = {"type": "function", "function": {"name": "look_up"}}
+NO_TOOLS = Toolbox(Context(None, None, None, "thread_1", list), [])
 
 
 @pytest.fixture
@@ -221,7 +223,7 @@ def test_a_limit_on_the_prompt_counts_each_message_once(long_thread, monkeypatch
     count, counted = tokens.count_message, []
     monkeypatch.setattr(tokens, "count_message", lambda text: counted.append(1) or count(text))
     run.max_prompt_tokens = 700
-    kept = said(asyncio.run(prompt.build_request(store, run)))
+    kept = said(asyncio.run(prompt.build_request(store, run, NO_TOOLS)))
     assert len(counted) == 5000
     assert kept == [0, *range(5000 - 99, 5000)], "the first, and the newest that fit"
 
@@ -233,7 +235,7 @@ def test_the_last_messages_are_read_and_no_others(long_thread, monkeypatch, most
     run = Run.model_validate({**run.model_dump(), "truncation_strategy": strategy})
     read, number = Store._read, []
     monkeypatch.setattr(Store, "_read", lambda *args: number.append(1) or read(*args))
-    kept = said(asyncio.run(prompt.build_request(store, run)))
+    kept = said(asyncio.run(prompt.build_request(store, run, NO_TOOLS)))
     assert kept == list(range(5000 - most, 5000))
     assert len(number) <= most + 20
 
@@ -241,7 +243,7 @@ def test_the_last_messages_are_read_and_no_others(long_thread, monkeypatch, most
 def test_others_get_their_turn_while_a_prompt_is_made(long_thread):
     async def make() -> int:
         store, run = long_thread
-        making = asyncio.create_task(prompt.build_request(store, run))
+        making = asyncio.create_task(prompt.build_request(store, run, NO_TOOLS))
         turns = 0
         while not making.done():
             turns += 1

@@ -224,7 +224,7 @@ def test_one_part_that_fails_keeps_no_other_from_its_work(database, monkeypatch,
     async def watch() -> tuple[int, str]:
         calls = 0
 
-        def broken(alive: set[str]) -> None:
+        async def broken(alive: set[str]) -> None:
             nonlocal calls
             calls += 1
             raise RuntimeError("no sweeping today")
@@ -257,7 +257,11 @@ def test_one_part_that_fails_keeps_no_other_from_its_work(database, monkeypatch,
 
 def test_what_others_left_is_offered_with_the_names_of_the_living(database, monkeypatch):
     offered: list[set[str]] = []
-    monkeypatch.setattr(Library, "adopt", lambda self, alive: offered.append(alive), raising=False)
+
+    async def adopt(self: Library, alive: set[str]) -> None:
+        offered.append(alive)
+
+    monkeypatch.setattr(Library, "adopt", adopt)
     with closing(Store(database)) as other:
         server = Server(database)
         server.start()

@@ -34,7 +34,7 @@ PIECES = (
     "without ", "one open ", "tell me ", "x -> ", "integrate the ", "of the ", "solve for ", "\\n- ",
 )
 RAW = (" ", "\\n", " \\n", "\\t", "\\u00a0", "a \\n", "```  ", "【1:1† ")
-READ_RAW = ("FENCED", "MARK", "HEADING", "SENTENCE", "SPOKEN", "WORD", "ADDRESS", "BRIEF")
+READ_RAW = ("FENCED", "MARK", "PASSAGE", "HEADING", "SENTENCE", "SPOKEN", "WORD", "ADDRESS", "BRIEF")
 
 patterns = {}
 for module in pkgutil.iter_modules(tutor.__path__):

@@ -1,0 +1,19 @@
+"""The tools that an assistant may have. A new one is a module of this room, and its name in `TYPES`."""
+
+from assistants_server.tools.kinds import KINDS, TYPES, As, kind, one_of
+from assistants_server.tools.tool import Call, Context, Tool, ToolError, sound
+from assistants_server.tools.toolbox import Toolbox
+
+__all__ = [
+    "KINDS",
+    "TYPES",
+    "As",
+    "Call",
+    "Context",
+    "Tool",
+    "ToolError",
+    "Toolbox",
+    "kind",
+    "one_of",
+    "sound",
+]

@@ -1,0 +1,211 @@
+"""The code interpreter tool: its program, its outputs, its figures and files in messages."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Literal
+
+from openai.types import FileObject
+from openai.types.beta import CodeInterpreterTool as Settings
+from openai.types.beta.threads import (
+    FilePathAnnotation,
+    ImageFile,
+    ImageFileContentBlock,
+    Message,
+    MessageContent,
+)
+from openai.types.beta.threads.file_path_annotation import FilePath
+from openai.types.beta.threads.runs import (
+    CodeInterpreterToolCall,
+    CodeInterpreterToolCallDelta,
+    ToolCall,
+)
+from openai.types.beta.threads.runs import code_interpreter_tool_call_delta as deltas
+from openai.types.beta.threads.runs.code_interpreter_tool_call import (
+    CodeInterpreter,
+    CodeInterpreterOutput,
+    CodeInterpreterOutputImage,
+    CodeInterpreterOutputImageImage,
+    CodeInterpreterOutputLogs,
+)
+from openai.types.responses import FunctionToolParam
+
+from assistants_server.store import NotFound
+from assistants_server.tools.tool import Call, Context, Tool, sound
+from assistants_server.web.fields import Body
+
+SANDBOX_PATH = re.compile(r"(?:sandbox:)?/mnt/data/([\w.,+@-]*\w)")
+BEGINNING = re.compile(r'\s*\{\s*"code"\s*:\s*"')
+# Whole characters of a JSON text. The first half of a pair (d83d) waits for what follows it.
+CHARACTERS = re.compile(
+    r'(?:[^"\\]|\\["\\/bfnrt]|\\u(?![dD][89abAB])[0-9a-fA-F]{4}'
+    r"|\\u[dD][89abAB][0-9a-fA-F]{2}(?:\\u[0-9a-fA-F]{4}|(?=[^\\]|\\[^u])))*"
+)
+
+
+class CodeInterpreterRequest(Body):
+    type: Literal["code_interpreter"]
+
+
+class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
+    """Runs Python code in the kernel of the thread."""
+
+    type = "code_interpreter"
+    description = (
+        "Run Python code in a Jupyter kernel that keeps its variables from call to call. "
+        "You get what it prints, the value of its last expression, and its figures. Files are in "
+        "the working directory; link to a file that you wrote as sandbox:/mnt/data/NAME."
+    )
+    properties = {"code": {"type": "string", "description": "the Python code"}}
+    request_model = CodeInterpreterRequest
+    settings_model = Settings
+    record_model = CodeInterpreterToolCall
+    delta_model = CodeInterpreterToolCallDelta
+
+    async def offer(self) -> FunctionToolParam:
+        """Return the tool, with the names of the files that the code can read."""
+        names, offer = [], await super().offer()
+        for file_id in await self._files():
+            with suppress(NotFound):  # deleted since
+                names.append(self.context.store.get(FileObject, file_id).filename)
+        if names:
+            offer["description"] = f"{self.description} There are these files: {', '.join(names)}."
+        return offer
+
+    async def carry_out(self, call: Call) -> CodeInterpreterToolCall:
+        """Run the code.
+
+        Raises:
+            NotFound: one of the files that it can read has been deleted.
+        """
+        record = self.record(call)
+        if not isinstance(_argument(call), str):
+            problem = 'The arguments must be JSON: {"code": "..."}. Nothing was run.'
+            record.code_interpreter.outputs = [_logs(problem)]
+            return record
+        code, files = record.code_interpreter.input, await self._files()
+        result = await self.context.interpreter.run(self.context.thread_id, code, files)
+        record.code_interpreter.outputs = [_logs(result.logs)] if result.logs else []
+        record.code_interpreter.outputs += map(_image, result.images)
+        return record
+
+    async def _files(self) -> list[str]:
+        """Return the ids of the files that the code can read, without repeats."""
+        files: dict[str, None] = {}
+        for resources in self.context.resources():
+            if resources.code_interpreter:
+                files |= dict.fromkeys(resources.code_interpreter.file_ids or ())
+        messages = self.context.store.newest_first(Message, self.context.thread_id)
+        attached = [
+            attachment.file_id
+            async for message in messages
+            for attachment in message.attachments or ()
+            if any(tool.type == self.type for tool in attachment.tools or ())
+            if attachment.file_id
+        ]
+        return list(files | dict.fromkeys(reversed(attached)))
+
+    @classmethod
+    def record(cls, call: Call) -> CodeInterpreterToolCall:
+        code = _argument(call)
+        code = code if isinstance(code, str) else call.arguments
+        return CodeInterpreterToolCall(
+            id=call.id,
+            type="code_interpreter",
+            code_interpreter=CodeInterpreter(input=code, outputs=[]),
+        )
+
+    @classmethod
+    def output(cls, record: CodeInterpreterToolCall, number: int) -> str:
+        outputs = record.code_interpreter.outputs
+        texts = [output.logs for output in outputs if output.type == "logs"]
+        if figures := len(cls.content(record)):
+            texts.append(f"[{figures} figure(s) drawn; the user will see them in your message]")
+        return "\n".join(texts) or "[no output]"
+
+    @classmethod
+    def streamer(cls) -> Callable[[str], str]:
+        return CodeReader().read
+
+    @classmethod
+    def partial(cls, text: str) -> object:
+        return deltas.CodeInterpreter(input=text)
+
+    @classmethod
+    def outcome(cls, record: CodeInterpreterToolCall) -> object:
+        outputs = enumerate(record.code_interpreter.outputs)
+        return {"outputs": [{"index": number, **each.model_dump()} for number, each in outputs]}
+
+    @classmethod
+    def content(cls, record: CodeInterpreterToolCall) -> list[MessageContent]:
+        """Return the figures that the code has drawn."""
+        return [
+            ImageFileContentBlock(
+                type="image_file", image_file=ImageFile(file_id=output.image.file_id)
+            )
+            for output in record.code_interpreter.outputs
+            if output.type == "image"
+        ]
+
+    @classmethod
+    def annotations(
+        cls, context: Context, text: str, records: Sequence[ToolCall]
+    ) -> Iterator[FilePathAnnotation]:
+        """Yield an annotation for each path of a file that the thread's code has written."""
+        written = context.interpreter.written(context.thread_id)
+        for found in SANDBOX_PATH.finditer(text):
+            if found[1] in written:
+                yield FilePathAnnotation(
+                    type="file_path",
+                    text=found[0],
+                    start_index=found.start(),
+                    end_index=found.end(),
+                    file_path=FilePath(file_id=written[found[1]]),
+                )
+
+
+TOOL = CodeInterpreterTool
+
+
+class CodeReader:
+    """Reads the program out of arguments that come piece by piece.
+
+    >>> reader = CodeReader()
+    >>> reader.read('{"code": "print(1)\\\\'), reader.read('npri')
+    ('print(1)', '\\npri')
+    """
+
+    def __init__(self) -> None:
+        self._unread = ""
+        self._begun = False
+
+    def read(self, piece: str) -> str:
+        """Return what a piece adds to the program, without a character that is cut in two."""
+        self._unread += piece
+        if not self._begun:
+            beginning = BEGINNING.match(self._unread)
+            if beginning is None:
+                return ""
+            self._begun, self._unread = True, self._unread[beginning.end() :]
+        found = CHARACTERS.match(self._unread)
+        text = found[0] if found else ""
+        self._unread = self._unread[len(text) :]
+        return sound(json.loads(f'"{text}"', strict=False))
+
+
+def _argument(call: Call) -> object:
+    with suppress(ValueError):
+        code = call.argument("code")
+        return sound(code) if isinstance(code, str) else None
+    return None
+
+
+def _logs(text: str) -> CodeInterpreterOutput:
+    return CodeInterpreterOutputLogs(type="logs", logs=text)
+
+
+def _image(file_id: str) -> CodeInterpreterOutput:
+    return CodeInterpreterOutputImage(
+        type="image", image=CodeInterpreterOutputImageImage(file_id=file_id)
+    )

@@ -1,0 +1,48 @@
+"""The tools of one conversation."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from openai.types.beta import AssistantTool, AssistantToolChoiceOption
+from openai.types.beta.threads import Annotation
+from openai.types.beta.threads.runs import ToolCall
+from openai.types.responses import FunctionToolParam
+
+from assistants_server.tools.function import MissingFunction
+from assistants_server.tools.kinds import KINDS, kind
+from assistants_server.tools.tool import Context, Tool
+
+
+class Toolbox:
+    """The tools of one conversation.
+
+    Args:
+        settings: of its tools, as they are stored.
+    """
+
+    def __init__(self, context: Context, settings: Iterable[AssistantTool]) -> None:
+        self._context = context
+        self._tools = [kind(each.type)(each, context) for each in settings]
+        # A function may have the name of a built-in tool, which then comes first.
+        built_in_last = sorted(self._tools, key=lambda tool: tool.name == tool.type)
+        self._by_name = {tool.name: tool for tool in built_in_last}
+
+    async def offer(self) -> list[FunctionToolParam]:
+        """Return the tools as the Responses API takes them: all of them functions."""
+        return [await tool.offer() for tool in self._tools]
+
+    def choice(self, wanted: AssistantToolChoiceOption | None) -> str | dict[str, str]:
+        """Return a run's tool_choice as the Responses API takes it."""
+        if wanted is None or isinstance(wanted, str):
+            return wanted or "auto"
+        names = [tool.name for tool in self._tools if tool.is_chosen(wanted)]
+        return {"type": "function", "name": names[0]}
+
+    def find(self, name: str) -> Tool[Any, Any]:
+        """Return the tool that the model calls by this name, or one that says there is none."""
+        return self._by_name.get(name) or MissingFunction([tool.name for tool in self._tools])
+
+    def annotations(self, text: str, records: Sequence[ToolCall]) -> list[Annotation]:
+        """Return the annotations of a message's text, given all calls of its run in order."""
+        found = (each.annotations(self._context, text, records) for each in KINDS)
+        return sorted((a for each in found for a in each), key=lambda each: each.start_index)
