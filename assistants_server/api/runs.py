@@ -1,7 +1,7 @@
 """``/threads/{thread_id}/runs`` and ``/threads/runs``: create, list, retrieve, modify, cancel."""
 
 from contextlib import AsyncExitStack
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from openai.types.beta import Assistant, Thread
@@ -111,7 +111,7 @@ def _check_choice(run: Run) -> None:
     if isinstance(wanted, str) or wanted is None:
         missing = wanted == "required" and not run.tools
         name = "a tool"
-    elif wanted.type == "function":
+    elif wanted.type == "function" and wanted.function:
         name = f"a function '{wanted.function.name}'"
         names = [tool.function.name for tool in run.tools if tool.type == "function"]
         missing = wanted.function.name not in names
@@ -129,7 +129,7 @@ def _check_choice(run: Run) -> None:
 
 
 def _new_run(thread_id: str, assistant: Assistant, body: CreateRun) -> Run:
-    def chosen(name: str, default: object = None) -> object:
+    def chosen(name: str, default: Any = None) -> Any:
         for source in (body, assistant):
             value = getattr(source, name, None)
             if value is not None:

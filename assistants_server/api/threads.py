@@ -38,13 +38,15 @@ async def add_thread(
         NotFound, ApiError: it names what is not here.
     """
     await tool_resources.settle(library, store, body.tool_resources, undo)
-    thread = Thread(
-        id=new_id("thread_"),
-        object="thread",
-        created_at=now(),
-        metadata=body.metadata or {},
-        tool_resources=body.tool_resources
-        and body.tool_resources.model_dump(exclude={"file_search": {"vector_stores"}}),
+    thread = Thread.model_validate(
+        {
+            "id": new_id("thread_"),
+            "object": "thread",
+            "created_at": now(),
+            "metadata": body.metadata or {},
+            "tool_resources": body.tool_resources
+            and body.tool_resources.model_dump(exclude={"file_search": {"vector_stores"}}),
+        }
     )
     messages = await prepare(store, thread.id, body.messages)
     async with store.writing(SECONDS_TO_WAIT):

@@ -12,9 +12,14 @@ from openai.types.beta.thread import ToolResources as ThreadResources
 from pydantic import BaseModel
 
 from assistants_server.api.context import SECONDS_TO_WAIT
-from assistants_server.api.fields import FileSearchResources, NewVectorStore, ToolResources
+from assistants_server.api.fields import (
+    FileSearchResources,
+    NewVectorStore,
+    ToolResources,
+    as_dict,
+)
 from assistants_server.file_search import Library
-from assistants_server.store import NotFound, Store
+from assistants_server.store import NotFound, Store, VectorStoreRow
 from assistants_server.web.errors import ApiError
 
 DAYS_OF_A_THREADS_STORE = 7  # as OpenAI's
@@ -36,7 +41,7 @@ async def settle(
         return
     search = resources.file_search
     for store_id in search.vector_store_ids if search else ():
-        store.get(VectorStore, store_id)
+        store.get(VectorStoreRow, store_id)
     if resources.code_interpreter:
         for file_id in resources.code_interpreter.file_ids:
             store.get(FileObject, file_id)
@@ -58,10 +63,8 @@ async def _make(
             code="invalid_value",
         )
     for each in wanted:
-        strategy = each.chunking_strategy and each.chunking_strategy.model_dump()
-        created = await library.create(
-            each.file_ids, strategy, name="", metadata=each.metadata or {}
-        )
+        strategy = as_dict(each.chunking_strategy)
+        created = await library.create(each.file_ids, strategy, metadata=each.metadata or {})
         undo.push_async_callback(_unmake, library, created)
         search.vector_store_ids = [created.id]
     search.vector_stores = None
@@ -110,7 +113,7 @@ def _store_of(store: Store, thread_id: str) -> str | None:
 async def _give_store(library: Library, store: Store, thread_id: str, undo: AsyncExitStack) -> str:
     """Make a vector store for a thread, unless somebody else has just done so; return its id."""
     expires = {"anchor": "last_active_at", "days": DAYS_OF_A_THREADS_STORE}
-    created = await library.create(name="", metadata={}, expires_after=expires)
+    created = await library.create(metadata={}, expires_after=expires)
     undo.push_async_callback(_unmake, library, created)
     if (theirs := _store_of(store, thread_id)) is not None:
         await _unmake(library, created)

@@ -1,6 +1,6 @@
 """``/vector_stores/{vector_store_id}/files`` and ``/file_batches``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from openai.types import FileObject
@@ -38,7 +38,7 @@ class AddBatch(Body):
 
 
 class ModifyFile(Body):
-    attributes: Attributes
+    attributes: Attributes | None
 
 
 class FileCursor(Cursor):
@@ -70,13 +70,11 @@ def _page(files: list[VectorStoreFile], cursor: FileCursor) -> ListPage[VectorSt
     return ListPage[VectorStoreFile].of(Page(kept, len(within) > len(kept)))
 
 
-def _strategy(body: AddFile | AddBatch) -> dict | None:
-    return body.chunking_strategy and body.chunking_strategy.model_dump()
-
-
 @router.post("/files")
 async def create(vector_store_id: str, body: AddFile, library: TheLibrary) -> VectorStoreFile:
-    return await library.add(vector_store_id, body.file_id, body.attributes, _strategy(body))
+    return await library.add(
+        vector_store_id, body.file_id, body.attributes, fields.as_dict(body.chunking_strategy)
+    )
 
 
 @router.get("/files")
@@ -95,7 +93,7 @@ async def retrieve(vector_store_id: str, file_id: str, library: TheLibrary) -> V
 async def modify(
     vector_store_id: str, file_id: str, body: ModifyFile, library: TheLibrary
 ) -> VectorStoreFile:
-    return await library.label(vector_store_id, file_id, body.attributes)
+    return await library.label(vector_store_id, file_id, body.attributes or {})
 
 
 @router.delete("/files/{file_id}")
@@ -121,17 +119,19 @@ async def create_batch(
             param="file_ids",
             code="missing_required_parameter",
         )
+    wanted: list[dict[str, Any]]
     if body.files:
         wanted = [
             {
                 "file_id": each.file_id,
                 "attributes": each.attributes,
-                "strategy": _strategy(each),
+                "strategy": fields.as_dict(each.chunking_strategy),
             }
             for each in body.files
         ]
     else:
-        shared = {"attributes": body.attributes, "strategy": _strategy(body)}
+        strategy = fields.as_dict(body.chunking_strategy)
+        shared = {"attributes": body.attributes, "strategy": strategy}
         wanted = [{"file_id": file_id, **shared} for file_id in body.file_ids or []]
     for each in wanted:
         store.get(FileObject, each["file_id"])

@@ -10,10 +10,12 @@ from assistants_server.store.errors import (
 )
 from assistants_server.store.ids import new_id
 from assistants_server.store.reasoning import Reasoning
+from assistants_server.store.rows import FileBatchRow, VectorStoreRow
 from assistants_server.store.store import Page, Row, Store
 
 __all__ = [
     "Busy",
+    "FileBatchRow",
     "NotFound",
     "Page",
     "Reasoning",
@@ -23,5 +25,6 @@ __all__ = [
     "Unreadable",
     "Unstorable",
     "Unwritable",
+    "VectorStoreRow",
     "new_id",
 ]

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from openai.types import FileObject, VectorStore
+from openai.types import FileObject
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
-from openai.types.vector_stores import VectorStoreFileBatch
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
@@ -23,6 +22,7 @@ from assistants_server.store.database import SECONDS_TO_OPEN, open_database
 from assistants_server.store.errors import NotFound, Unreadable, Unstorable
 from assistants_server.store.owners import Owner, living
 from assistants_server.store.reasoning import Reasoning
+from assistants_server.store.rows import FileBatchRow, VectorStoreRow
 
 T = TypeVar("T", bound=BaseModel)
 log = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ NOUNS: dict[type[BaseModel], str] = {
     Run: "run",
     RunStep: "run step",
     FileObject: "file",
-    VectorStore: "vector store",
-    VectorStoreFileBatch: "vector store file batch",
+    VectorStoreRow: "vector store",
+    FileBatchRow: "vector store file batch",
     Reasoning: "reasoning",
 }
 
@@ -66,6 +66,7 @@ class Row(NamedTuple):
     kind: str
     parent: str | None
     body: str
+    due: int | None = None
 
 
 class Store:
@@ -147,12 +148,13 @@ class Store:
         Raises:
             Unstorable: it could not be read again.
         """
-        return Row(item.id, NOUNS[type(item)], parent, _dump(item))
+        due = item.expires_at if isinstance(item, FileObject) else None
+        return Row(item.id, NOUNS[type(item)], parent, _dump(item), due)
 
     def insert_row(self, row: Row) -> None:
         """Add a new object that is a row already."""
         self._connection.execute(
-            "INSERT INTO objects (id, kind, parent, body) VALUES (?, ?, ?, ?)", row
+            "INSERT INTO objects (id, kind, parent, body, due) VALUES (?, ?, ?, ?, ?)", row
         )
 
     def get(self, kind: type[T], id: str, parent: str | None = None) -> T:
@@ -328,10 +330,10 @@ class Store:
         )
         return [Work(*row) for row in self._connection.rows(query)]
 
-    def due(self, time: float) -> list[str]:
-        """Return the ids of the active runs that have expired by then."""
-        query = "SELECT id FROM objects INDEXED BY runs_by_due WHERE due <= ?"
-        return [id for (id,) in self._connection.rows(query, (time,))]
+    def due(self, time: float, kind: type[BaseModel] = Run) -> list[str]:
+        """Return the ids of the active runs, or of the files, that have expired by then."""
+        query = "SELECT id FROM objects INDEXED BY runs_by_due WHERE due <= ? AND kind = ?"
+        return [id for (id,) in self._connection.rows(query, (time, NOUNS[kind]))]
 
     def _note(self, run_id: str, owner: str | None, due: int | None) -> None:
         self._connection.execute(
