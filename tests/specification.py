@@ -15,7 +15,6 @@ from typing import (
     Annotated,
     Any,
     Literal,
-    NamedTuple,
     NotRequired,
     Required,
     Union,
@@ -24,42 +23,35 @@ from typing import (
     get_type_hints,
 )
 
-from fastapi.responses import Response
-from fastapi.routing import APIRoute, iter_route_contexts
 from openai import OpenAI
 from openai._legacy_response import HttpxBinaryResponseContent
 from openai._types import Omit
-from pydantic import BaseModel
-from starlette.datastructures import UploadFile
-from typing_extensions import is_typeddict
 
 from assistants_server.api.files import Upload
 from assistants_server.app import create_app
 from assistants_server.engine import Upstream
 from assistants_server.store import Store
-from assistants_server.web.strict_route import StrictRoute
 
 # Parameters of the SDK's methods that stay on the client's side.
 CLIENT_SIDE = {"extra_headers", "extra_query", "extra_body", "timeout"}
 # Methods that are made of others, and send nothing of their own.
 COMPOSED = ("poll", "stream", "upload", "wait_for_processing")
 RESOURCES = ("assistants", "threads", "files", "vector_stores")
-FORMS = {"POST /v1/files": Upload}  # the form is read by hand, so the route does not name it
+FORMS = {"POST /v1/files": Upload}  # read by hand, so the server's description lacks it
+
+Schema = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One endpoint: what may be sent, as lines, and what is answered."""
+    """One endpoint: what may be sent, as lines, and the name of the class that is answered."""
 
     route: str
     lines: frozenset[str]
     answer: str
 
 
-class _Member(NamedTuple):
-    name: str
-    kind: Any
-    required: bool
+# The SDK's side
 
 
 class _Noted(Exception):
@@ -75,11 +67,12 @@ class _Recorder(OpenAI):
         self.answer = ""
 
     def request(self, cast_to: Any, options: Any, **_: Any) -> Any:
-        self.options, self.answer = options, _name(cast_to)
+        content = cast_to in (str, HttpxBinaryResponseContent)
+        self.options, self.answer = options, "a content" if content else cast_to.__name__
         raise _Noted
 
     def _request_api_list(self, model: Any, page: Any, options: Any) -> Any:
-        self.options, self.answer = options, f"list of {_name(model)}"
+        self.options, self.answer = options, f"list of {model.__name__}"
         raise _Noted
 
 
@@ -109,90 +102,58 @@ def _offered(client: _Recorder, method: Any) -> Operation:
         path, query = client.options.url, client.options.params
     else:
         raise AssertionError(f"{method.__qualname__} sends nothing. Does it belong to COMPOSED?")
-    written = set[str]()
+    lines = set[str]()
     for name in names:
         if name in path.split("/"):
             path = path.replace(f"/{name}", f"/{{{name}}}")
         else:
             place = f"?{name}" if name in query else name
             required = parameters[name].default is inspect.Parameter.empty
-            written |= _field(place, hints[name], required)
+            lines |= _field(place, hints[name], required)
     route = f"{client.options.method.upper()} /v1{path}"
-    return Operation(route, _folded(written), client.answer)
+    return Operation(route, _folded(lines), client.answer)
 
 
-def served() -> dict[str, Operation]:
-    """Return the server's operations on these resources, by method and path."""
-    nowhere = Upstream("http://127.0.0.1", "")
-    with TemporaryDirectory() as folder, closing(Store(Path(folder) / "a.db")) as store:
-        app = create_app(store, "", nowhere, offline=True)
-    found = [
-        _served(context.path, context.original_route)
-        for context in iter_route_contexts(app.routes)
-        if isinstance(context.original_route, StrictRoute)
-        and context.path.split("/")[2] in RESOURCES
-    ]
-    return {operation.route: operation for operation in found}
+def _field(place: str, kind: Any, required: bool) -> set[str]:
+    return _of_type(place, kind) | ({f"{place} is required"} if required else set())
 
 
-def _served(path: str, route: APIRoute) -> Operation:
-    (method,) = route.methods
-    name = f"{method} {path}"
-    written = set[str]()
-    for parameter in route.dependant.query_params:
-        written |= _fields("?", parameter.field_info.annotation)
-    for parameter in route.dependant.body_params:
-        written |= _fields("", parameter.field_info.annotation)
-    if name in FORMS:
-        written |= _fields("", FORMS[name])
-    return Operation(name, _folded(written), _name(route.response_model or Response))
-
-
-def _fields(prefix: str, model: Any) -> set[str]:
-    """Return the lines of an object's fields: of a TypedDict, a model, or a model that may be null."""
-    objects = [each for each in _alternatives(model) if _is_object(each)]
-    return {
-        line
-        for each in objects
-        for name, kind, required in _members(each)
-        for line in _field(f"{prefix}{name}", kind, required)
-    }
-
-
-def _field(place: str, kind: Any, required: bool, within: tuple[Any, ...] = ()) -> set[str]:
-    return _lines(place, kind, within) | ({f"{place} is required"} if required else set())
-
-
-def _lines(place: str, kind: Any, within: tuple[Any, ...] = ()) -> set[str]:
+def _of_type(place: str, kind: Any) -> set[str]:
     alternatives = _alternatives(kind)
-    if {bytes, UploadFile} & set(alternatives):
+    if bytes in alternatives:
         return {f"{place}: file"}
-    written = set[str]()
+    lines = set[str]()
     for each in alternatives:
         origin, arguments = get_origin(each), get_args(each)
-        if each in within:
-            written.add(f"{place} as above")
-        elif _is_object(each):
-            for tag in _tags(each):
-                written.add(place + tag)
-                for name, inner, required in _members(each):
-                    if not (tag and name == "type"):
-                        written |= _field(f"{place}{tag}.{name}", inner, required, (*within, each))
-        elif origin is Literal:
-            written |= {f"{place} = {value!r}" for value in arguments}
-        elif each is NoneType:
-            written.add(f"{place} = None")
+        if each is NoneType:
+            lines.add(f"{place} = None")
         elif each is bool:
-            written |= {f"{place} = True", f"{place} = False"}
-        elif each in (object, Any):
-            written.add(f"{place}: anything")
+            lines |= {f"{place} = True", f"{place} = False"}
+        elif each is object:
+            lines.add(f"{place}: anything")
+        elif origin is Literal:
+            lines |= {f"{place} = {value!r}" for value in arguments}
         elif origin and issubclass(origin, Mapping):
-            written |= _lines(f"{place}{{}}", arguments[1], within)
-        elif origin:  # a list, or whatever the SDK makes one of
-            written |= _lines(f"{place}[]", arguments[0], within)
+            lines |= _of_type(f"{place}{{}}", arguments[1])
+        elif origin:  # a list, or something else to iterate over
+            lines |= _of_type(f"{place}[]", arguments[0])
+        elif isinstance(each, type) and issubclass(each, dict):
+            lines |= _of_typed_dict(place, each)
         else:
-            written.add(f"{place}: {each.__name__}")
-    return written
+            lines.add(f"{place}: {each.__name__}")
+    return lines
+
+
+def _of_typed_dict(place: str, kind: Any) -> set[str]:
+    hints = get_type_hints(kind, include_extras=True)
+    texts = [text for each in _alternatives(hints.get("type")) for text in get_args(each)]
+    lines = set[str]()
+    for here in _tagged(place, texts):
+        lines.add(here)
+        for name, hint in hints.items():
+            if not (texts and name == "type"):
+                lines |= _field(f"{here}.{name}", hint, get_origin(hint) is Required)
+    return lines
 
 
 def _alternatives(kind: Any) -> list[Any]:
@@ -205,42 +166,115 @@ def _alternatives(kind: Any) -> list[Any]:
     return [] if kind is Omit else [kind]
 
 
-def _tags(kind: Any) -> list[str]:
-    """Return what its field `type` may say, since that tells it from others in its place."""
-    kinds = [
-        each for name, hint, _ in _members(kind) if name == "type" for each in _alternatives(hint)
+# The server's side
+
+
+def served() -> dict[str, Operation]:
+    """Return the server's operations on these resources, by method and path."""
+    nowhere = Upstream("http://127.0.0.1", "")
+    with TemporaryDirectory() as folder, closing(Store(Path(folder) / "a.db")) as store:
+        description = create_app(store, "", nowhere, offline=True).openapi()
+    schemas = description["components"]["schemas"]
+    found = [
+        _served(f"{method.upper()} {path}", operation, schemas)
+        for path, operations in description["paths"].items()
+        if path.split("/")[2] in RESOURCES
+        for method, operation in operations.items()
     ]
-    return [f"<{text}>" for each in kinds for text in get_args(each)] or [""]
+    return {operation.route: operation for operation in found}
 
 
-def _is_object(kind: Any) -> bool:
-    return is_typeddict(kind) or (isinstance(kind, type) and issubclass(kind, BaseModel))
+def _served(route: str, operation: Schema, schemas: dict[str, Schema]) -> Operation:
+    lines = set[str]()
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "query":
+            place = f"?{parameter['name'].removesuffix('[]')}"
+            lines |= _of_schema(place, parameter["schema"], schemas)
+            if parameter["required"]:
+                lines.add(f"{place} is required")
+    if "requestBody" in operation:
+        body = operation["requestBody"]["content"]["application/json"]["schema"]
+        lines |= _of_schema("", body, schemas)
+    if route in FORMS:
+        form = FORMS[route].model_json_schema()
+        lines |= _of_schema("", form, form["$defs"])
+    lines = {line.removeprefix(".") for line in lines if line.strip(" =None")}
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    return Operation(route, _folded(lines), _class_of(answer, schemas))
 
 
-def _members(kind: Any) -> list[_Member]:
-    """Return the fields of a TypedDict or a model, with their names on the wire."""
-    if is_typeddict(kind):
-        hints = get_type_hints(kind, include_extras=True)
-        return [_Member(name, hint, get_origin(hint) is Required) for name, hint in hints.items()]
-    return [
-        _Member((field.alias or name).removesuffix("[]"), field.annotation, field.is_required())
-        for name, field in kind.model_fields.items()
-    ]
+def _of_schema(
+    place: str, schema: Schema, schemas: dict[str, Schema], within: tuple[str, ...] = ()
+) -> set[str]:
+    if reference := schema.get("$ref", ""):
+        name = reference.rpartition("/")[2]
+        if name in within:
+            return {f"{place} as above"}
+        return _of_schema(place, schemas[name], schemas, (*within, name))
+    for alternatives in (schema.get("anyOf"), schema.get("oneOf")):
+        if alternatives:
+            return set().union(*(_of_schema(place, each, schemas, within) for each in alternatives))
+    if values := _values(schema):
+        return {f"{place} = {value!r}" for value in values}
+    match schema.get("type"):
+        case "null":
+            return {f"{place} = None"}
+        case "boolean":
+            return {f"{place} = True", f"{place} = False"}
+        case "string":
+            return {f"{place}: file" if "contentMediaType" in schema else f"{place}: str"}
+        case "integer":
+            return {f"{place}: int"}
+        case "number":
+            return {f"{place}: float"}
+        case "array":
+            return _of_schema(f"{place}[]", schema["items"], schemas, within)
+        case "object" if "properties" not in schema:
+            inner = schema["additionalProperties"]
+            inner = {} if inner is True else inner
+            return _of_schema(f"{place}{{}}", inner, schemas, within)
+        case "object":
+            return _of_object(place, schema, schemas, within)
+    return {f"{place}: anything"}
 
 
-def _folded(written: set[str]) -> frozenset[str]:
-    """Return the lines without those that others include: any text includes each of some texts."""
-    texts = {line.removesuffix(": str") for line in written if line.endswith(": str")}
-    return frozenset(
-        line for line in written if not ("= '" in line and line.split(" = ")[0] in texts)
-    )
+def _of_object(
+    place: str, schema: Schema, schemas: dict[str, Schema], within: tuple[str, ...]
+) -> set[str]:
+    texts = _values(schema["properties"].get("type", {}))
+    lines = set[str]()
+    for here in _tagged(place, texts):
+        lines.add(here)
+        for name, inner in schema["properties"].items():
+            if not (texts and name == "type"):
+                lines |= _of_schema(f"{here}.{name}", inner, schemas, within)
+                if name in schema.get("required", ()):
+                    lines.add(f"{here}.{name} is required")
+    return lines
 
 
-def _name(answer: Any) -> str:
-    """Return the class that is answered; a list is one of whatever its items are."""
-    if answer in (str, Response, HttpxBinaryResponseContent):
+def _values(schema: Schema) -> list[Any]:
+    return [schema["const"]] if "const" in schema else schema.get("enum", [])
+
+
+def _class_of(answer: Schema, schemas: dict[str, Schema]) -> str:
+    if not answer:
         return "a content"
-    if "data" in answer.model_fields:
-        (item,) = get_args(answer.model_fields["data"].annotation)
-        return f"list of {_name(item)}"
-    return f"{answer.__module__}.{answer.__name__}"
+    name = answer["$ref"].rpartition("/")[2]
+    if "data" in schemas[name]["properties"]:
+        return f"list of {_class_of(schemas[name]['properties']['data']['items'], schemas)}"
+    return name
+
+
+# Both sides
+
+
+def _tagged(place: str, texts: list[str]) -> list[str]:
+    """Return a place once for each text that its `type` may have, as in ``tools[]<function>``."""
+    return [f"{place}<{text}>" for text in texts] or [place]
+
+
+def _folded(lines: set[str]) -> frozenset[str]:
+    """Return the lines without texts where any text is allowed."""
+    free = {line.removesuffix(": str") for line in lines if line.endswith(": str")}
+    return frozenset(line for line in lines if not ("= '" in line and line.split(" = ")[0] in free))

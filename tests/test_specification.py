@@ -118,12 +118,14 @@ def test_every_operation_of_the_sdk_is_served_and_no_other():
 
 @by_route
 def test_what_the_sdk_offers_is_served_or_refused_for_a_reason(operation):
-    assert [line for line in missing(operation) if not refused(line)] == []
+    new = [line for line in missing(operation) if not refused(line)]
+    assert not new, "\n".join([f"{operation.route} refuses what the SDK offers:", *new])
 
 
 @by_route
 def test_what_is_taken_is_offered_by_the_sdk_or_added_for_a_reason(operation):
-    assert [line for line in more(operation) if not refused(line) and not added(line)] == []
+    own = [line for line in more(operation) if not refused(line) and not added(line)]
+    assert not own, "\n".join([f"{operation.route} has what the SDK does not offer:", *own])
 
 
 @by_route

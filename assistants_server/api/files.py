@@ -4,12 +4,13 @@ import asyncio
 import re
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from openai.types import FileDeleted, FileObject
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
+from starlette.datastructures import UploadFile as ReceivedFile
 from starlette.formparsers import MultiPartException
 
 from assistants_server import contents
@@ -36,7 +37,7 @@ router = APIRouter(
 
 
 def _is_file(given: Any) -> Any:
-    if not isinstance(given, UploadFile):
+    if not isinstance(given, ReceivedFile):
         raise ValueError("expected a file, with a filename in its Content-Disposition")
     return given
 
@@ -66,7 +67,7 @@ class FileExpiresAfter(BaseModel):
 class Upload(BaseModel):
     """The form of an upload. It is not strict, since in a form every number is a text."""
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid")
 
     file: Annotated[UploadFile, BeforeValidator(_is_file), AfterValidator(_storable)]
     purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data"]

@@ -196,14 +196,18 @@ async def create(
         with engine.expecting(run.id):
             await tool_resources.attach(engine.library, store, thread_id, files, undo)
             undo.pop_all()
-            return _start(engine, run, body.stream)
+            return _start(engine, run, body.stream, contents=store if query.include else None)
 
 
 def _start(
-    engine: Engine, run: Run, stream: bool | None, *before: tuple[str, BaseModel]
+    engine: Engine,
+    run: Run,
+    stream: bool | None,
+    *before: tuple[str, BaseModel],
+    contents: Store | None = None,
 ) -> Run | EventStream:
     """Start a new run; return it, or its events, behind those that came before."""
-    answer = EventStream(engine.feed, run.id) if stream else run
+    answer = EventStream(engine.feed, run.id, contents) if stream else run
     for event, data in (*before, ("thread.run.created", run), ("thread.run.queued", run)):
         engine.feed.tell(run.id, event, data)
     engine.start(run.id)
