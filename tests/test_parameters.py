@@ -1,13 +1,15 @@
 """Parameters that other tests do not use: each does what the SDK's documentation says of it."""
 
 import time
+from contextlib import closing
 
 import httpx2
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
-from openai.types import VectorStore
+from openai.types import FileObject, VectorStore
 
 from assistants_server.file_search import library
+from assistants_server.store import Store
 from tests.attacks.waiting import until
 from tests.conftest import MODEL
 from tests.strict import check
@@ -41,9 +43,10 @@ def test_a_file_says_when_it_expires(client, purpose, given, seconds):
 
 def expiring(client: OpenAI) -> str:
     """Upload a file that expires in an hour, and return its id."""
-    after = {"anchor": "created_at", "seconds": 3600}
     return client.files.create(
-        file=("groups.md", GROUPS), purpose="assistants", expires_after=after
+        file=("groups.md", GROUPS),
+        purpose="assistants",
+        expires_after={"anchor": "created_at", "seconds": 3600},
     ).id
 
 
@@ -75,16 +78,32 @@ def test_an_expired_file_is_deleted_though_nobody_asks(client, monkeypatch, tmp_
     until(lambda: list((tmp_path / "assistants.db.files").iterdir()) == [])
 
 
-def test_a_file_that_expires_is_no_run(client, assistant, monkeypatch):
-    """Runs and files share the column that says when their time is over."""
-    file_id = expiring(client)
-    run = client.beta.threads.create_and_run_poll(
-        assistant_id=assistant.id,
-        thread={"messages": [{"role": "user", "content": "Solve 2x = 8"}]},
-        poll_interval_ms=5,
-    )
-    assert run.status == "completed"
-    assert client.files.retrieve(file_id).id == file_id
+def test_what_is_due_of_files_is_not_taken_for_runs(tmp_path):
+    """They share a column of the database."""
+    with closing(Store(tmp_path / "a.db")) as store:
+        expiring = {"id": "file-1", "object": "file", "bytes": 1, "created_at": 1, "expires_at": 5}
+        more = {"filename": "a", "purpose": "assistants", "status": "processed"}
+        store.insert(FileObject.model_validate(expiring | more))
+        assert (store.due(4, FileObject), store.due(5, FileObject)) == ([], ["file-1"])
+        assert store.due(5) == []
+
+
+def test_an_upload_that_is_no_form_says_what_to_send(client):
+    headers = {"Authorization": f"Bearer {client.api_key}"}
+    answer = httpx2.post(f"{client.base_url}files", headers=headers, json={"file": "x"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, "file")
+    assert "multipart/form-data" in error["message"]
+
+
+@pytest.mark.parametrize("key", ["file_ids", "files"])
+def test_a_batch_has_up_to_2000_files(client, store, key):
+    wanted = ["file-x" if key == "file_ids" else {"file_id": "file-x"}]
+    with pytest.raises(NotFoundError, match="No file found"):
+        client.vector_stores.file_batches.create(store.id, **{key: wanted * 2000})
+    with pytest.raises(BadRequestError) as error:
+        client.vector_stores.file_batches.create(store.id, **{key: wanted * 2001})
+    assert error.value.param == key
 
 
 @pytest.mark.parametrize(

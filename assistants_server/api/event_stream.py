@@ -20,7 +20,7 @@ class EventStream(StreamingResponse):
     Make it before the run is started. A client that goes away does not stop the run.
 
     Args:
-        contents: where steps are read from, if their end is to come with all that was found.
+        contents: the store, if a completed step is to be sent with the passages that were found.
     """
 
     def __init__(self, feed: Feed, run_id: str, contents: Store | None = None) -> None:

@@ -57,7 +57,7 @@ def _storable(file: UploadFile) -> UploadFile:
     raise ValueError(f"the name of the file {reason}. Rename the file")
 
 
-class FileExpiresAfter(BaseModel):
+class ExpiresAfter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     anchor: Literal["created_at"]
@@ -71,7 +71,7 @@ class Upload(BaseModel):
 
     file: Annotated[UploadFile, BeforeValidator(_is_file), AfterValidator(_storable)]
     purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data"]
-    expires_after: FileExpiresAfter | None = None
+    expires_after: ExpiresAfter | None = None
 
 
 class FileCursor(Cursor):
@@ -97,11 +97,20 @@ def _read(form: FormData) -> Upload:
     """Return the parameters of a form. ``a[b]`` is the member ``b`` of the parameter ``a``.
 
     Raises:
-        ApiError: 400, a parameter is given twice.
+        ApiError: 400, the form is empty, or a parameter is given twice.
+        UnicodeError: a name has characters that cannot be encoded.
         RequestValidationError: a parameter is missing, unknown or wrong.
     """
+    if not form:
+        raise ApiError(
+            400,
+            "Missing required parameter: 'file'. Send it, and 'purpose', as multipart/form-data.",
+            param="file",
+            code="missing_required_parameter",
+        )
     given: dict[str, Any] = {}
     for name, value in form.multi_items():
+        name.encode()  # fails for half of a surrogate pair, which an odd charset can make
         place, key = given, name
         if member := MEMBER.fullmatch(name):
             place, key = given.setdefault(member[1], {}), member[2]

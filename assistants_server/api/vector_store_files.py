@@ -23,6 +23,8 @@ from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/vector_stores/{vector_store_id}", route_class=StrictRoute)
 
+LARGEST_BATCH = 2000
+
 
 class AddFile(Body):
     file_id: str
@@ -31,8 +33,8 @@ class AddFile(Body):
 
 
 class AddBatch(Body):
-    file_ids: fields.FileIds | None = None
-    files: Annotated[list[AddFile], Field(max_length=2000)] | None = None
+    file_ids: Annotated[list[str], Field(max_length=LARGEST_BATCH)] | None = None
+    files: Annotated[list[AddFile], Field(max_length=LARGEST_BATCH)] | None = None
     attributes: Attributes | None = None
     chunking_strategy: fields.Strategy | None = None
 

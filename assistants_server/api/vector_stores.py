@@ -80,7 +80,7 @@ class Search(Body):
     max_num_results: MostResults = 10
     filters: Annotated[Comparison | Compound | None, AfterValidator(_checked)] = None
     ranking_options: SearchRanking | None = None
-    rewrite_query: bool = False  # offline: down to the words that say what it is about
+    rewrite_query: bool = False  # "What is a ring?" becomes "ring", which is what is searched for
 
 
 class Results(BaseModel):
