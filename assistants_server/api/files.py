@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from openai.types import FileDeleted, FileObject
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData
 from starlette.datastructures import UploadFile as ReceivedFile
 from starlette.formparsers import MultiPartException
@@ -36,24 +36,20 @@ router = APIRouter(
 )
 
 
-def _is_file(given: Any) -> Any:
-    if not isinstance(given, ReceivedFile):
-        raise ValueError("expected a file, with a filename in its Content-Disposition")
-    return given
-
-
-def _storable(file: UploadFile) -> UploadFile:
-    """Refuse a name that cannot be stored, or cannot be sent in a header of the download.
+def _storable(given: Any) -> Any:
+    """Refuse what is not a file, and a name that cannot be stored or sent in a header.
 
     Any other name is fine: it is never used as a path.
     """
-    name = file.filename or ""
+    if not isinstance(given, ReceivedFile):
+        raise ValueError("expected a file, with a filename in its Content-Disposition")
+    name = given.filename or ""
     if len(name) > LONGEST_NAME:
         reason = f"has {len(name):,} characters; {LONGEST_NAME:,} is the most"
     elif any("\ud800" <= character <= "\udfff" for character in name):
         reason = "holds half of a surrogate pair, which is no character"
     else:
-        return file
+        return given
     raise ValueError(f"the name of the file {reason}. Rename the file")
 
 
@@ -69,7 +65,7 @@ class Upload(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    file: Annotated[UploadFile, BeforeValidator(_is_file), AfterValidator(_storable)]
+    file: Annotated[UploadFile, BeforeValidator(_storable)]
     purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data"]
     expires_after: ExpiresAfter | None = None
 

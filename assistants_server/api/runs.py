@@ -39,7 +39,7 @@ class ModifyRun(Body):
 
 
 class RunSettings(ModifyRun):
-    """What a run can set for itself; what it leaves out is the assistant's."""
+    """What a run can set. For what it leaves out, the assistant's setting holds."""
 
     assistant_id: str
     model: str | None = None
@@ -76,11 +76,11 @@ class RunQuery(BaseModel):
 async def _add_run(store: Store, thread_id: str, body: CreateRun, undo: AsyncExitStack) -> Run:
     """Store a new queued run, with the messages that it adds to the thread.
 
-    Nothing is awaited after that, so that whoever starts it comes before the watchdog.
+    Nothing is awaited after it is stored, so that it is started before the watchdog sees it.
 
     Raises:
-        NotFound, ApiError: it names what is not here, or the thread has an active run; nothing is
-            stored.
+        NotFound: the thread, the assistant or a file does not exist; nothing is stored.
+        ApiError: 400, the thread has an active run; nothing is stored.
     """
     store.get(Thread, thread_id)
     messages = await prepare(store, thread_id, body.additional_messages or [])

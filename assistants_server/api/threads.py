@@ -32,10 +32,11 @@ async def add_thread(
     """Store a new thread with its first messages.
 
     Args:
-        undo: gets what takes it all back.
+        undo: gets the calls that delete all of it again.
 
     Raises:
-        NotFound, ApiError: it names what is not here.
+        NotFound: a file or a vector store that it names does not exist.
+        ApiError: its tool resources contradict each other.
     """
     await tool_resources.settle(library, store, body.tool_resources, undo)
     thread = Thread.model_validate(

@@ -1,7 +1,7 @@
-"""Tool resources: what a request names must be here, and what it asks for is made.
+"""Tool resources: checks the ids that a request names, and creates the vector stores it asks for.
 
-A request takes effect as a whole or not at all. What each step has made is noted in an exit stack,
-which takes it back unless the whole succeeds.
+A request takes effect as a whole or not at all. Each step adds what undoes it to an exit stack, which
+is unwound if a later step fails.
 """
 
 from contextlib import AsyncExitStack, suppress
@@ -28,14 +28,14 @@ DAYS_OF_A_THREADS_STORE = 7  # as OpenAI's
 async def settle(
     library: Library, store: Store, resources: ToolResources | None, undo: AsyncExitStack
 ) -> None:
-    """Check tool resources, and put vector stores that they ask for in place of the asking.
+    """Check that files and vector stores exist, and replace `vector_stores` by ids of new ones.
 
     Args:
-        undo: gets what takes them back.
+        undo: gets the calls that delete the new vector stores.
 
     Raises:
-        NotFound: a file or a vector store that is not here.
-        ApiError: 400, it has a vector store already and asks for another.
+        NotFound: a file or a vector store does not exist.
+        ApiError: 400, both `vector_store_ids` and `vector_stores` are given.
     """
     if resources is None:
         return
@@ -74,12 +74,12 @@ async def _make(
 async def attach(
     library: Library, store: Store, thread_id: str, file_ids: list[str], undo: AsyncExitStack
 ) -> None:
-    """Put files that were attached to messages into the vector store of their thread.
+    """Add files that were attached to messages to the vector store of their thread.
 
-    A thread that has none gets one, which expires when it has not been used for a week.
+    A thread without a vector store gets one, which expires when it has not been used for a week.
 
     Args:
-        undo: gets what takes them out again.
+        undo: gets the calls that remove the files and delete the vector store.
 
     Raises:
         NotFound: the thread, its vector store or a file has been deleted.
@@ -98,7 +98,7 @@ async def attach(
 
 
 async def take_back(store: Store, kind: type[BaseModel], id: str) -> None:
-    """Delete what a request has stored, because the rest of it could not be done."""
+    """Delete an object that a request has stored, because a later step of it failed."""
     async with store.writing(SECONDS_TO_WAIT):
         with suppress(NotFound):
             store.delete(kind, id)
@@ -111,7 +111,7 @@ def _store_of(store: Store, thread_id: str) -> str | None:
 
 
 async def _give_store(library: Library, store: Store, thread_id: str, undo: AsyncExitStack) -> str:
-    """Make a vector store for a thread, unless somebody else has just done so; return its id."""
+    """Return the id of a new vector store for a thread, or of one that it got meanwhile."""
     expires = {"anchor": "last_active_at", "days": DAYS_OF_A_THREADS_STORE}
     created = await library.create(metadata={}, expires_after=expires)
     undo.push_async_callback(_unmake, library, created)
@@ -131,7 +131,7 @@ async def _replace(
 ) -> None:
     async with store.writing(SECONDS_TO_WAIT):
         with store.change(Thread, thread_id) as thread:
-            if thread.tool_resources == old:  # nobody else has changed them
+            if thread.tool_resources == old:  # no other request has changed them
                 thread.tool_resources = new
 
 
