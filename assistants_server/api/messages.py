@@ -87,10 +87,10 @@ class MessageCursor(Cursor):
 
 
 async def prepare(store: Store, thread_id: str, bodies: Sequence[CreateMessage]) -> list[Row]:
-    """Return new messages as rows. Others get their turn meanwhile: there may be many.
+    """Return new messages as rows. Other requests are served in between: there may be many.
 
     Raises:
-        NotFound: a message names a file that is not here.
+        NotFound: a message names a file that does not exist.
     """
     rows = []
     for number, body in enumerate(bodies, 1):
@@ -101,7 +101,7 @@ async def prepare(store: Store, thread_id: str, bodies: Sequence[CreateMessage])
 
 
 def refuse_if_active(store: Store, thread_id: str) -> None:
-    """Make sure that a thread is there, and takes messages.
+    """Check that a thread exists and has no active run.
 
     Raises:
         NotFound: there is no such thread.

@@ -1,7 +1,7 @@
 """``/threads/{thread_id}/runs`` and ``/threads/runs``: create, list, retrieve, modify, cancel."""
 
 from contextlib import AsyncExitStack
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from openai.types.beta import Thread
@@ -41,7 +41,7 @@ class ModifyRun(Body):
 
 
 class RunSettings(ModifyRun):
-    """What a run can set for itself; what it leaves out is the assistant's."""
+    """What a run can set. For what it leaves out, the assistant's setting holds."""
 
     assistant_id: str
     model: str | None = None
@@ -78,11 +78,11 @@ class RunQuery(BaseModel):
 async def _add_run(store: Store, thread_id: str, body: CreateRun, undo: AsyncExitStack) -> Run:
     """Store a new queued run, with the messages that it adds to the thread.
 
-    Nothing is awaited after that, so that whoever starts it comes before the watchdog.
+    Nothing is awaited after it is stored, so that it is started before the watchdog sees it.
 
     Raises:
-        NotFound, ApiError: it names what is not here, or the thread has an active run; nothing is
-            stored.
+        NotFound: the thread, the assistant or a file does not exist; nothing is stored.
+        ApiError: 400, the thread has an active run; nothing is stored.
     """
     store.get(Thread, thread_id)
     messages = await prepare(store, thread_id, body.additional_messages or [])
@@ -113,7 +113,7 @@ def _check_choice(run: Run) -> None:
     if isinstance(wanted, str) or wanted is None:
         missing = wanted == "required" and not run.tools
         name = "a tool"
-    elif wanted.type == "function":
+    elif wanted.type == "function" and wanted.function:
         name = f"a function '{wanted.function.name}'"
         names = [tool.function.name for tool in run.tools if tool.type == "function"]
         missing = wanted.function.name not in names
@@ -131,7 +131,7 @@ def _check_choice(run: Run) -> None:
 
 
 def _new_run(thread_id: str, assistant: Assistant, body: CreateRun) -> Run:
-    def chosen(name: str, default: object = None) -> object:
+    def chosen(name: str, default: Any = None) -> Any:
         for source in (body, assistant):
             value = getattr(source, name, None)
             if value is not None:
@@ -198,14 +198,18 @@ async def create(
         with engine.expecting(run.id):
             await tool_resources.attach(engine.library, store, thread_id, files, undo)
             undo.pop_all()
-            return _start(engine, run, body.stream)
+            return _start(engine, run, body.stream, contents=store if query.include else None)
 
 
 def _start(
-    engine: Engine, run: Run, stream: bool | None, *before: tuple[str, BaseModel]
+    engine: Engine,
+    run: Run,
+    stream: bool | None,
+    *before: tuple[str, BaseModel],
+    contents: Store | None = None,
 ) -> Run | EventStream:
     """Start a new run; return it, or its events, behind those that came before."""
-    answer = EventStream(engine.feed, run.id) if stream else run
+    answer = EventStream(engine.feed, run.id, contents) if stream else run
     for event, data in (*before, ("thread.run.created", run), ("thread.run.queued", run)):
         engine.feed.publish(run.id, event, data)
     engine.start(run.id)

@@ -32,19 +32,22 @@ async def add_thread(
     """Store a new thread with its first messages.
 
     Args:
-        undo: gets what takes it all back.
+        undo: gets the calls that delete all of it again.
 
     Raises:
-        NotFound, ApiError: it names what is not here.
+        NotFound: a file or a vector store that it names does not exist.
+        ApiError: its tool resources contradict each other.
     """
     await tool_resources.settle(library, store, body.tool_resources, undo)
-    thread = Thread(
-        id=new_id("thread_"),
-        object="thread",
-        created_at=now(),
-        metadata=body.metadata or {},
-        tool_resources=body.tool_resources
-        and body.tool_resources.model_dump(exclude={"file_search": {"vector_stores"}}),
+    thread = Thread.model_validate(
+        {
+            "id": new_id("thread_"),
+            "object": "thread",
+            "created_at": now(),
+            "metadata": body.metadata or {},
+            "tool_resources": body.tool_resources
+            and body.tool_resources.model_dump(exclude={"file_search": {"vector_stores"}}),
+        }
     )
     messages = await prepare(store, thread.id, body.messages)
     async with store.writing(SECONDS_TO_WAIT):

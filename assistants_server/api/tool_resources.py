@@ -1,7 +1,7 @@
-"""Tool resources: what a request names must be here, and what it asks for is made.
+"""Tool resources: checks the ids that a request names, and creates the vector stores it asks for.
 
-A request takes effect as a whole or not at all. What each step has made is noted in an exit stack,
-which takes it back unless the whole succeeds.
+A request takes effect as a whole or not at all. Each step adds what undoes it to an exit stack, which
+is unwound if a later step fails.
 """
 
 from contextlib import AsyncExitStack, suppress
@@ -11,9 +11,14 @@ from openai.types.beta import Thread
 from openai.types.beta.thread import ToolResources as ThreadResources
 
 from assistants_server.api.context import SECONDS_TO_WAIT
-from assistants_server.api.fields import FileSearchResources, NewVectorStore, ToolResources
+from assistants_server.api.fields import (
+    FileSearchResources,
+    NewVectorStore,
+    ToolResources,
+    as_dict,
+)
 from assistants_server.file_search import Library
-from assistants_server.store import NotFound, Store, Stored
+from assistants_server.store import NotFound, Store, Stored, VectorStoreRow
 from assistants_server.web.errors import ApiError
 
 DAYS_OF_A_THREADS_STORE = 7  # as OpenAI's
@@ -22,20 +27,20 @@ DAYS_OF_A_THREADS_STORE = 7  # as OpenAI's
 async def settle(
     library: Library, store: Store, resources: ToolResources | None, undo: AsyncExitStack
 ) -> None:
-    """Check tool resources, and put vector stores that they ask for in place of the asking.
+    """Check that files and vector stores exist, and replace `vector_stores` by ids of new ones.
 
     Args:
-        undo: gets what takes them back.
+        undo: gets the calls that delete the new vector stores.
 
     Raises:
-        NotFound: a file or a vector store that is not here.
-        ApiError: 400, it has a vector store already and asks for another.
+        NotFound: a file or a vector store does not exist.
+        ApiError: 400, both `vector_store_ids` and `vector_stores` are given.
     """
     if resources is None:
         return
     search = resources.file_search
     for store_id in search.vector_store_ids if search else ():
-        store.get(VectorStore, store_id)
+        store.get(VectorStoreRow, store_id)
     if resources.code_interpreter:
         for file_id in resources.code_interpreter.file_ids:
             store.get(FileObject, file_id)
@@ -57,10 +62,8 @@ async def _make(
             code="invalid_value",
         )
     for each in wanted:
-        strategy = each.chunking_strategy and each.chunking_strategy.model_dump()
-        created = await library.create(
-            each.file_ids, strategy, name="", metadata=each.metadata or {}
-        )
+        strategy = as_dict(each.chunking_strategy)
+        created = await library.create(each.file_ids, strategy, metadata=each.metadata or {})
         undo.push_async_callback(_unmake, library, created)
         search.vector_store_ids = [created.id]
     search.vector_stores = None
@@ -70,12 +73,12 @@ async def _make(
 async def attach(
     library: Library, store: Store, thread_id: str, file_ids: list[str], undo: AsyncExitStack
 ) -> None:
-    """Put files that were attached to messages into the vector store of their thread.
+    """Add files that were attached to messages to the vector store of their thread.
 
-    A thread that has none gets one, which expires when it has not been used for a week.
+    A thread without a vector store gets one, which expires when it has not been used for a week.
 
     Args:
-        undo: gets what takes them out again.
+        undo: gets the calls that remove the files and delete the vector store.
 
     Raises:
         NotFound: the thread, its vector store or a file has been deleted.
@@ -94,7 +97,7 @@ async def attach(
 
 
 async def take_back(store: Store, kind: type[Stored], id: str) -> None:
-    """Delete what a request has stored, because the rest of it could not be done."""
+    """Delete an object that a request has stored, because a later step of it failed."""
     async with store.writing(SECONDS_TO_WAIT):
         with suppress(NotFound):
             store.delete(kind, id)
@@ -107,9 +110,9 @@ def _store_of(store: Store, thread_id: str) -> str | None:
 
 
 async def _give_store(library: Library, store: Store, thread_id: str, undo: AsyncExitStack) -> str:
-    """Make a vector store for a thread, unless somebody else has just done so; return its id."""
+    """Return the id of a new vector store for a thread, or of one that it got meanwhile."""
     expires = {"anchor": "last_active_at", "days": DAYS_OF_A_THREADS_STORE}
-    created = await library.create(name="", metadata={}, expires_after=expires)
+    created = await library.create(metadata={}, expires_after=expires)
     undo.push_async_callback(_unmake, library, created)
     if (theirs := _store_of(store, thread_id)) is not None:
         await _unmake(library, created)
@@ -127,7 +130,7 @@ async def _replace(
 ) -> None:
     async with store.writing(SECONDS_TO_WAIT):
         with store.change(Thread, thread_id) as thread:
-            if thread.tool_resources == old:  # nobody else has changed them
+            if thread.tool_resources == old:  # no other request has changed them
                 thread.tool_resources = new
 
 

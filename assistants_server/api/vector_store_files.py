@@ -1,6 +1,6 @@
 """``/vector_stores/{vector_store_id}/files`` and ``/file_batches``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from openai.types import FileObject
@@ -23,6 +23,8 @@ from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/vector_stores/{vector_store_id}", route_class=StrictRoute)
 
+LARGEST_BATCH = 2000
+
 
 class AddFile(Body):
     file_id: str
@@ -31,14 +33,14 @@ class AddFile(Body):
 
 
 class AddBatch(Body):
-    file_ids: fields.FileIds | None = None
-    files: Annotated[list[AddFile], Field(max_length=2000)] | None = None
+    file_ids: Annotated[list[str], Field(max_length=LARGEST_BATCH)] | None = None
+    files: Annotated[list[AddFile], Field(max_length=LARGEST_BATCH)] | None = None
     attributes: Attributes | None = None
     chunking_strategy: fields.Strategy | None = None
 
 
 class ModifyFile(Body):
-    attributes: Attributes
+    attributes: Attributes | None
 
 
 class FileCursor(Cursor):
@@ -70,13 +72,11 @@ def _page(files: list[VectorStoreFile], cursor: FileCursor) -> ListPage[VectorSt
     return ListPage[VectorStoreFile].of(Page(kept, len(within) > len(kept)))
 
 
-def _strategy(body: AddFile | AddBatch) -> dict | None:
-    return body.chunking_strategy and body.chunking_strategy.model_dump()
-
-
 @router.post("/files")
 async def create(vector_store_id: str, body: AddFile, library: TheLibrary) -> VectorStoreFile:
-    return await library.add(vector_store_id, body.file_id, body.attributes, _strategy(body))
+    return await library.add(
+        vector_store_id, body.file_id, body.attributes, fields.as_dict(body.chunking_strategy)
+    )
 
 
 @router.get("/files")
@@ -95,7 +95,7 @@ async def retrieve(vector_store_id: str, file_id: str, library: TheLibrary) -> V
 async def modify(
     vector_store_id: str, file_id: str, body: ModifyFile, library: TheLibrary
 ) -> VectorStoreFile:
-    return await library.label(vector_store_id, file_id, body.attributes)
+    return await library.label(vector_store_id, file_id, body.attributes or {})
 
 
 @router.delete("/files/{file_id}")
@@ -121,17 +121,19 @@ async def create_batch(
             param="file_ids",
             code="missing_required_parameter",
         )
+    wanted: list[dict[str, Any]]
     if body.files:
         wanted = [
             {
                 "file_id": each.file_id,
                 "attributes": each.attributes,
-                "strategy": _strategy(each),
+                "strategy": fields.as_dict(each.chunking_strategy),
             }
             for each in body.files
         ]
     else:
-        shared = {"attributes": body.attributes, "strategy": _strategy(body)}
+        strategy = fields.as_dict(body.chunking_strategy)
+        shared = {"attributes": body.attributes, "strategy": strategy}
         wanted = [{"file_id": file_id, **shared} for file_id in body.file_ids or []]
     for each in wanted:
         store.get(FileObject, each["file_id"])

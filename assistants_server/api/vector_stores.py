@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, Field
 from assistants_server.api import fields
 from assistants_server.api.context import SECONDS_TO_WAIT, TheLibrary, TheStore
 from assistants_server.api.lists import ListPage, Paging
+from assistants_server.file_search import telling
+from assistants_server.store import Page, VectorStoreRow
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Body, Metadata
 from assistants_server.web.strict_route import StrictRoute
@@ -63,6 +65,7 @@ class ModifyStore(Body):
 
 
 class CreateStore(ModifyStore):
+    description: fields.Description | None = None
     file_ids: fields.FileIds = []
     chunking_strategy: fields.Strategy | None = None
 
@@ -77,7 +80,7 @@ class Search(Body):
     max_num_results: MostResults = 10
     filters: Annotated[Comparison | Compound | None, AfterValidator(_checked)] = None
     ranking_options: SearchRanking | None = None
-    rewrite_query: Literal[False] = False  # a language model would be needed for that
+    rewrite_query: bool = False  # "What is a ring?" becomes "ring", which is what is searched for
 
 
 class Results(BaseModel):
@@ -104,21 +107,21 @@ def active(found: VectorStore) -> VectorStore:
 @router.post("")
 async def create(library: TheLibrary, body: CreateStore | None = None) -> VectorStore:
     body = body or CreateStore()
-    created = await library.create(
+    return await library.create(
         body.file_ids,
-        body.chunking_strategy and body.chunking_strategy.model_dump(),
+        fields.as_dict(body.chunking_strategy),
         name=body.name or "",
+        description=body.description,
         metadata=body.metadata or {},
-        expires_after=body.expires_after and body.expires_after.model_dump(),
+        expires_after=fields.as_dict(body.expires_after),
     )
-    return await library.get(created.id)
 
 
 @router.get("")
 async def list_all(cursor: Paging, store: TheStore, library: TheLibrary) -> ListPage[VectorStore]:
-    page = store.page(VectorStore, **cursor.model_dump())
-    page.items[:] = [await library.counted(each) for each in page.items]
-    return ListPage[VectorStore].of(page)
+    page = store.page(VectorStoreRow, **cursor.model_dump())
+    counted = [await library.counted(row) for row in page.items]
+    return ListPage[VectorStore].of(Page(counted, page.has_more))
 
 
 @router.get("/{vector_store_id}")
@@ -131,9 +134,11 @@ async def modify(
     vector_store_id: str, body: ModifyStore, store: TheStore, library: TheLibrary
 ) -> VectorStore:
     async with store.writing(SECONDS_TO_WAIT):
-        before = store.get(VectorStore, vector_store_id)
-        given = {key: value for key, value in body.given().items() if value is not None}
-        store.update(VectorStore.model_validate({**before.model_dump(), **given}))
+        before = store.get(VectorStoreRow, vector_store_id)
+        given = body.given()
+        if body.name is None:  # a store always has a name, so null leaves it
+            given.pop("name", None)
+        store.update(VectorStoreRow.model_validate({**before.model_dump(), **given}))
     return await library.get(vector_store_id)
 
 
@@ -152,7 +157,7 @@ async def search(vector_store_id: str, body: Search, library: TheLibrary) -> Res
         [vector_store_id],
         " ".join(queries),
         body.max_num_results,
-        body.filters and body.filters.model_dump(),
+        fields.as_dict(body.filters),
         threshold,
     )
     found = [
@@ -167,4 +172,6 @@ async def search(vector_store_id: str, body: Search, library: TheLibrary) -> Res
         )
         for hit in hits
     ]
+    if body.rewrite_query:
+        queries = [" ".join(telling(query)) for query in queries]
     return Results(search_query=queries, data=found)

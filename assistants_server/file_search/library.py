@@ -9,7 +9,6 @@ from typing import Any
 
 from openai.types import FileObject, VectorStore
 from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
-from openai.types.vector_stores.vector_store_file_batch import FileCounts
 
 from assistants_server import contents
 from assistants_server.clock import now
@@ -18,12 +17,19 @@ from assistants_server.file_search.index_thread import IndexThread
 from assistants_server.file_search.passage_search import Hit
 from assistants_server.file_search.reader import Reader
 from assistants_server.file_search.rows import AUTO
-from assistants_server.store import NotFound, Store, StoreError, new_id
+from assistants_server.store import (
+    FileBatchRow,
+    NotFound,
+    Store,
+    StoreError,
+    VectorStoreRow,
+    new_id,
+)
 
 log = logging.getLogger(__name__)
 
-NO_FILES = dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0)
 SECONDS_PER_DAY = 86_400
+SECONDS_TO_WAIT = 10  # while another process writes to the database
 SECONDS_BETWEEN_LOOKS = 0.5  # at what another server reads
 
 
@@ -49,11 +55,12 @@ class Library:
         self._reader.wake(untidy=True)
 
     async def adopt(self, alive: set[str]) -> None:
-        """Go on with the reading of servers that have ended, if any has. Call it now and then.
+        """Delete expired files, and read on for servers that have ended. Call it now and then.
 
         Args:
             alive: the names of the servers that have the store open.
         """
+        await self.delete_expired_files()
         gone, self._alive = self._alive - alive, alive
         readers: set[str | None] = set()
         if self._path.exists():
@@ -87,21 +94,10 @@ class Library:
         file_ids = list(file_ids)
         for file_id in file_ids:
             self._store.get(FileObject, file_id)
-        created = VectorStore.model_validate(
-            {
-                "id": new_id("vs_"),
-                "object": "vector_store",
-                "created_at": now(),
-                "last_active_at": now(),
-                "status": "completed",
-                "usage_bytes": 0,
-                "file_counts": NO_FILES,
-                **fields,
-            }
-        )
-        self._store.insert(created)
-        await self._add(created.id, [{"file_id": id, "strategy": strategy} for id in file_ids])
-        return created
+        row = VectorStoreRow(id=new_id("vs_"), created_at=now(), last_active_at=now(), **fields)
+        self._store.insert(row)
+        await self._add(row.id, [{"file_id": id, "strategy": strategy} for id in file_ids])
+        return await self.get(row.id)
 
     async def get(self, store_id: str) -> VectorStore:
         """Return a vector store with its counts as they are now.
@@ -109,27 +105,31 @@ class Library:
         Raises:
             NotFound: there is none.
         """
-        return await self.counted(self._store.get(VectorStore, store_id))
+        return await self.counted(self._store.get(VectorStoreRow, store_id))
 
-    async def counted(self, found: VectorStore) -> VectorStore:
+    async def counted(self, row: VectorStoreRow) -> VectorStore:
         """Return a vector store with its counts, its size and its status as they are now."""
         counts, used = await self._looking.do(
-            lambda index: (index.counts(found.id), index.used(found.id))
+            lambda index: (index.counts(row.id), index.used(row.id))
         )
-        update = {"file_counts": counts, "usage_bytes": used}
-        found = VectorStore.model_validate({**found.model_dump(), **update})
-        if found.expires_after:
-            days = found.expires_after.days
-            found.expires_at = (found.last_active_at or now()) + days * SECONDS_PER_DAY
-        if found.expires_at and found.expires_at <= now():
-            found.status = "expired"
-        else:
-            found.status = "in_progress" if counts["in_progress"] else "completed"
-        return found
+        status, expires_at = "in_progress" if counts["in_progress"] else "completed", None
+        if row.expires_after:
+            expires_at = row.last_active_at + row.expires_after.days * SECONDS_PER_DAY
+            status = "expired" if expires_at <= now() else status
+        return VectorStore.model_validate(
+            {
+                **row.model_dump(exclude_none=True),
+                "object": "vector_store",
+                "status": status,
+                "file_counts": counts,
+                "usage_bytes": used,
+                "expires_at": expires_at,
+            }
+        )
 
     async def delete(self, store_id: str) -> None:
         """Delete a vector store; its files stay."""
-        self._store.delete(VectorStore, store_id)
+        self._store.delete(VectorStoreRow, store_id)
         if self._path.exists():
             await self._writing.do(lambda index: index.remove_store(store_id))
             self._reader.wake()
@@ -159,29 +159,22 @@ class Library:
         Raises:
             NotFound: there is no such store, or one of the files is not here; none is added.
         """
-        made = VectorStoreFileBatch(
-            id=new_id("vsfb_"),
-            object="vector_store.files_batch",
-            created_at=now(),
-            status="in_progress",
-            file_counts=FileCounts.model_validate(NO_FILES),
-            vector_store_id=store_id,
-        )
+        row = FileBatchRow(id=new_id("vsfb_"), created_at=now(), vector_store_id=store_id)
         async with self._store.writing():
-            self._store.get(VectorStore, store_id)
-            self._store.insert(made, parent=store_id)
+            self._store.get(VectorStoreRow, store_id)
+            self._store.insert(row, parent=store_id)
         try:
-            await self._add(store_id, files, made.id)
+            await self._add(store_id, files, row.id)
         except NotFound:
             with suppress(NotFound):  # it went with the vector store
-                self._store.delete(VectorStoreFileBatch, made.id)
+                self._store.delete(FileBatchRow, row.id)
             raise
-        return await self.batch(store_id, made.id)
+        return await self.batch(store_id, row.id)
 
     async def _add(
         self, store_id: str, files: Iterable[dict[str, Any]], batch: str | None = None
     ) -> list[VectorStoreFile]:
-        self._store.get(VectorStore, store_id)
+        self._store.get(VectorStoreRow, store_id)
         added = [
             (_unread(store_id, **file), self._store.get(FileObject, file["file_id"]).filename)
             for file in files
@@ -201,25 +194,28 @@ class Library:
         Raises:
             NotFound: there is none.
         """
-        made = self._store.get(VectorStoreFileBatch, batch_id, store_id)
+        row = self._store.get(FileBatchRow, batch_id, store_id)
         counts = await self._looking.do(lambda index: index.counts(store_id, batch_id))
-        made.file_counts = FileCounts.model_validate(counts)
-        if counts["in_progress"]:
-            made.status = "in_progress"
-        else:
-            made.status = "cancelled" if counts["cancelled"] else "completed"
-        return made
+        status = "cancelled" if counts["cancelled"] else "completed"
+        return VectorStoreFileBatch.model_validate(
+            {
+                **row.model_dump(),
+                "object": "vector_store.files_batch",
+                "status": "in_progress" if counts["in_progress"] else status,
+                "file_counts": counts,
+            }
+        )
 
     async def cancel_batch(self, store_id: str, batch_id: str) -> VectorStoreFileBatch:
         """Give up what of a batch has not been read yet."""
-        self._store.get(VectorStore, store_id)
+        self._store.get(VectorStoreRow, store_id)
         await self._writing.do(lambda index: index.cancel(store_id, batch_id))
         await self._reader.notify()
         return await self.batch(store_id, batch_id)
 
     async def files(self, store_id: str, batch_id: str | None = None) -> list[VectorStoreFile]:
         """Return the files of a vector store, or of a batch, in the order they were added."""
-        self._store.get(VectorStore, store_id)
+        self._store.get(VectorStoreRow, store_id)
         return await self._looking.do(lambda index: index.files(store_id, batch_id))
 
     async def file(self, store_id: str, file_id: str) -> VectorStoreFile:
@@ -228,7 +224,7 @@ class Library:
         Raises:
             NotFound: it is not in there.
         """
-        self._store.get(VectorStore, store_id)
+        self._store.get(VectorStoreRow, store_id)
         found = await self._looking.do(lambda index: index.get(store_id, file_id))
         if found is None:
             raise NotFound("vector store file", file_id)
@@ -240,7 +236,7 @@ class Library:
         Raises:
             NotFound: it is not in there.
         """
-        self._store.get(VectorStore, store_id)
+        self._store.get(VectorStoreRow, store_id)
 
         def change(file: VectorStoreFile) -> None:
             file.attributes = attributes
@@ -256,16 +252,29 @@ class Library:
         Raises:
             NotFound: it is not in there.
         """
-        self._store.get(VectorStore, store_id)
+        self._store.get(VectorStoreRow, store_id)
         if not await self._writing.do(lambda index: index.remove(store_id, file_id)):
             raise NotFound("vector store file", file_id)
         self._reader.wake()
 
-    async def forget_file(self, file_id: str) -> None:
-        """Take a file that has been deleted out of all vector stores."""
+    async def delete_file(self, file_id: str) -> None:
+        """Delete a file with its content, and take it out of all vector stores.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._store.writing(SECONDS_TO_WAIT):
+            self._store.delete(FileObject, file_id)
+        contents.drop(self._store, file_id)
         if self._path.exists():
             await self._writing.do(lambda index: index.remove_file(file_id))
             self._reader.wake()
+
+    async def delete_expired_files(self) -> None:
+        """Delete the files whose time is over."""
+        for file_id in self._store.due(now(), FileObject):
+            with suppress(NotFound):  # somebody else has deleted it meanwhile
+                await self.delete_file(file_id)
 
     async def passages(self, store_id: str, file_id: str) -> list[str]:
         """Return what was read of a file."""
@@ -303,7 +312,7 @@ class Library:
     def _touch(self, store_id: str) -> bool:
         """Note that a store is in use; return whether there is one."""
         try:
-            with self._store.change(VectorStore, store_id) as touched:
+            with self._store.change(VectorStoreRow, store_id) as touched:
                 touched.last_active_at = now()
         except NotFound:
             return False

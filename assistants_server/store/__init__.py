@@ -10,10 +10,12 @@ from assistants_server.store.errors import (
 )
 from assistants_server.store.ids import new_id
 from assistants_server.store.model_items import ModelItems
+from assistants_server.store.rows import FileBatchRow, VectorStoreRow
 from assistants_server.store.store import Page, Row, Store, Stored
 
 __all__ = [
     "Busy",
+    "FileBatchRow",
     "ModelItems",
     "NotFound",
     "Page",
@@ -24,5 +26,6 @@ __all__ = [
     "Unreadable",
     "Unstorable",
     "Unwritable",
+    "VectorStoreRow",
     "new_id",
 ]

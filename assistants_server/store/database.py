@@ -10,7 +10,7 @@ APPLICATION_ID = 0x41435342  # "ACSB"
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
 # The migration from each schema version to the next. Opening an older file runs those it lacks.
-# `owner` is the server that works on a run, `due` when an active run expires.
+# `owner` is the server that works on a run, `due` when an active run, or a file, expires.
 STEPS = (
     """
     CREATE TABLE objects (

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
-from openai.types import FileObject, VectorStore
+from openai.types import FileObject
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
-from openai.types.vector_stores import VectorStoreFileBatch
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
@@ -23,6 +22,7 @@ from assistants_server.store.database import SECONDS_TO_OPEN, open_database
 from assistants_server.store.errors import NotFound, Unreadable, Unstorable
 from assistants_server.store.model_items import ModelItems
 from assistants_server.store.owners import Owner, living
+from assistants_server.store.rows import FileBatchRow, VectorStoreRow
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ NOUNS = _Nouns(
         Run: "run",
         RunStep: "run step",
         FileObject: "file",
-        VectorStore: "vector store",
-        VectorStoreFileBatch: "vector store file batch",
+        VectorStoreRow: "vector store",
+        FileBatchRow: "vector store file batch",
         ModelItems: "model items",
     }
 )
@@ -87,6 +87,7 @@ class Row(NamedTuple):
     kind: str
     parent: str | None
     body: str
+    due: int | None = None
 
 
 class Store:
@@ -168,12 +169,13 @@ class Store:
         Raises:
             Unstorable: its JSON could not be read back.
         """
-        return Row(item.id, NOUNS[type(item)], parent, _dump(item))
+        due = item.expires_at if isinstance(item, FileObject) else None
+        return Row(item.id, NOUNS[type(item)], parent, _dump(item), due)
 
     def insert_row(self, row: Row) -> None:
         """Add a new object that `row` has serialized."""
         self._connection.execute(
-            "INSERT INTO objects (id, kind, parent, body) VALUES (?, ?, ?, ?)", row
+            "INSERT INTO objects (id, kind, parent, body, due) VALUES (?, ?, ?, ?, ?)", row
         )
 
     def get(self, kind: type[T], id: str, parent: str | None = None) -> T:
@@ -354,10 +356,10 @@ class Store:
         )
         return [Work(*row) for row in self._connection.rows(query)]
 
-    def due(self, time: float) -> list[str]:
-        """Return the ids of the active runs that have expired by then."""
-        query = "SELECT id FROM objects INDEXED BY runs_by_due WHERE due <= ?"
-        return [id for (id,) in self._connection.rows(query, (time,))]
+    def due(self, time: float, kind: type[Stored] = Run) -> list[str]:
+        """Return the ids of the active runs, or of the files, that have expired by then."""
+        query = "SELECT id FROM objects INDEXED BY runs_by_due WHERE due <= ? AND kind = ?"
+        return [id for (id,) in self._connection.rows(query, (time, NOUNS[kind]))]
 
     def _record(self, run_id: str, owner: str | None, due: int | None) -> None:
         self._connection.execute(

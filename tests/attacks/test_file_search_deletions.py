@@ -6,11 +6,11 @@ from contextlib import suppress
 
 import pytest
 from openai import APIStatusError, NotFoundError, OpenAI
-from openai.types import VectorStore
 
 from assistants_server.file_search import Library
 from assistants_server.file_search.index import Index
 from assistants_server.server import Server
+from assistants_server.store import VectorStoreRow
 from tests.attacks.waiting import until
 from tests.conftest import MODEL
 from tests.test_file_search import TOOLS
@@ -38,7 +38,7 @@ def test_a_run_ends_when_its_vector_store_is_deleted_under_it(client, server, mo
     proper = getattr(Library, step)
 
     async def deleting(self, *args, **kwargs):
-        self._store.delete(VectorStore, store.id)
+        self._store.delete(VectorStoreRow, store.id)
         return await proper(self, *args, **kwargs)
 
     monkeypatch.setattr(Library, step, deleting)
