@@ -20,7 +20,7 @@ from assistants_server.web import downloads
 from assistants_server.web.errors import ApiError
 from assistants_server.web.strict_route import StrictRoute
 
-router = APIRouter(prefix="/files", route_class=StrictRoute)
+router = APIRouter(prefix="/v1/files", route_class=StrictRoute)
 
 LONGEST_NAME = 1000  # characters; each may become twelve in a header
 Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data"]

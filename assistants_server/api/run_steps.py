@@ -13,7 +13,7 @@ from assistants_server.api.runs import Include, RunQuery
 from assistants_server.engine import without_contents
 from assistants_server.web.strict_route import StrictRoute
 
-router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", route_class=StrictRoute)
+router = APIRouter(prefix="/v1/threads/{thread_id}/runs/{run_id}/steps", route_class=StrictRoute)
 
 
 class StepCursor(Cursor):
