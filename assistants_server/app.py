@@ -68,11 +68,12 @@ def create_app(
     app.state.upstream = upstream
     app.state.mode = "offline" if offline else "live"
     errors.install(app)
-    # A poll looks through few routes before its own. /threads/runs must be asked before
-    # /threads/{thread_id}, and pass_through takes all that is left.
-    rooms = (health, runs, messages, threads, run_steps, tool_outputs, assistants, files)
-    for room in (*rooms, vector_stores, vector_store_files):
-        app.router.routes += room.router.routes
-    for room in (responses, chat_completions) if offline else (pass_through,):
-        app.router.routes += room.router.routes
+    # The first that matches answers, so what is asked most often comes first. /threads/runs must
+    # come before /threads/{thread_id}, and what takes all that is left after everything else.
+    turns = (responses, chat_completions) if offline else ()
+    rooms = (runs, messages, threads, *turns, run_steps, tool_outputs, assistants, files)
+    rooms += (vector_stores, vector_store_files, health)
+    app.router.routes[:0] = [route for room in rooms for route in room.router.routes]
+    if not offline:
+        app.router.routes += pass_through.router.routes
     return app

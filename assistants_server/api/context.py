@@ -37,7 +37,8 @@ async def _ready(request: Request) -> None:
     """
     if request.app.state.engine.closing:
         raise ApiError(503, "The server is stopping.", type="server_error")
-    if request.method not in READING:
+    if request.method not in READING and not hasattr(request.state, "waited"):
+        request.state.waited = True  # for all that the endpoint asks for
         await request.app.state.store.writable(SECONDS_TO_WAIT)
 
 

@@ -8,8 +8,6 @@ from typing import Any
 import httpx2
 from starlette.types import ASGIApp, Message, Scope
 
-from assistants_server.ending import log_failure
-
 log = logging.getLogger(__name__)
 
 
@@ -83,7 +81,7 @@ class _Answer(httpx2.AsyncByteStream):
         try:
             await app(scope, self._receive, self._send)
         except Exception:
-            log_failure(log, "model turn")
+            log.exception("model turn")
         finally:
             self._sent.put_nowait(None)
 

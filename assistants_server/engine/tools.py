@@ -162,7 +162,7 @@ async def files_for(store: Store, run: Run) -> list[str]:
             files |= dict.fromkeys(resources.code_interpreter.file_ids or ())
     attached = [
         attachment.file_id
-        async for message in store.newest_first(Message, run.thread_id)
+        async for message in store.newest_first(Message, run.thread_id, with_files=True)
         for attachment in message.attachments or ()
         if any(tool.type == "code_interpreter" for tool in attachment.tools or ())
     ]
