@@ -79,7 +79,7 @@ class Connection(HttpToolsProtocol):
     answered as everywhere else, with OpenAI's envelope.
     """
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, _HeadWithBody(transport, self.loop)))
         self._bytes_of_head = 0
         self._has_head = False

@@ -32,7 +32,9 @@ class StrictRoute(APIRoute):
         self.app = self._answer
         self._in_path = [field.name for field in takes.path_params]
         self._query = takes.query_params[0] if takes.query_params else None
-        self._provided = [(each.name, each.call) for each in takes.dependencies]
+        self._provided = [
+            (each.name, each.call) for each in takes.dependencies if each.name and each.call
+        ]
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -45,14 +47,14 @@ class StrictRoute(APIRoute):
             values[self.dependant.request_param_name] = request
         errors: list[Any] = []
         if self._query is not None:
-            model = self._query.field_info.annotation
+            model: Any = self._query.field_info.annotation
             try:
                 values[self._query.name] = model.model_validate(_given(request))
             except ValidationError as error:
                 found = error.errors(include_url=False)
                 errors += [{**each, "loc": ("query", *each["loc"])} for each in found]
         if self.body_field is not None:
-            values[self.body_field.name], wrong = self._validate(body)
+            values[self.body_field.name], wrong = _validate(self.body_field, body)
             errors += wrong
         if errors:
             raise RequestValidationError(errors, body=body)
@@ -68,14 +70,6 @@ class StrictRoute(APIRoute):
         content = await request.body()
         return parse(content) if content else PydanticUndefined
 
-    def _validate(self, body: Any) -> tuple[Any, list[Any]]:
-        """Return the body as the endpoint's model, and what is wrong with it."""
-        if body is not PydanticUndefined:
-            return self.body_field.validate(body, {}, loc=("body",))
-        if not self.body_field.field_info.is_required():
-            return self.body_field.get_default(), []
-        return None, [{"type": "missing", "loc": ("body",), "msg": "", "input": None}]
-
     def _check_query(self, request: Request) -> None:
         if not request.scope["query_string"]:
             return
@@ -89,6 +83,15 @@ class StrictRoute(APIRoute):
                 raise ApiError(
                     400, f"Duplicate parameter: '{name}'.", param=name, code="duplicate_parameter"
                 )
+
+
+def _validate(field: Any, body: Any) -> tuple[Any, list[Any]]:
+    """Return the body as the endpoint's model, and what is wrong with it."""
+    if body is not PydanticUndefined:
+        return field.validate(body, {}, loc=("body",))
+    if not field.field_info.is_required():
+        return field.get_default(), []
+    return None, [{"type": "missing", "loc": ("body",), "msg": "", "input": None}]
 
 
 def _given(request: Request) -> dict[str, Any]:
