@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from assistants_server.api import (
@@ -19,7 +19,6 @@ from assistants_server.api import (
     vector_store_files,
     vector_stores,
 )
-from assistants_server.api.context import writable
 from assistants_server.engine import Engine, Upstream
 from assistants_server.logs import LogRequests
 from assistants_server.offline import chat_completions, responses
@@ -46,7 +45,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store = store
-        app.state.engine = Engine(store, upstream, unsafe_code)
+        app.state.engine = Engine(store, upstream, unsafe_code, app if offline else None)
         await app.state.engine.open()
         async with tutors() if offline else pass_through.client_for(upstream) as http:
             app.state.pass_through = http
@@ -69,11 +68,12 @@ def create_app(
     app.state.upstream = upstream
     app.state.mode = "offline" if offline else "live"
     errors.install(app)
-    app.include_router(health.router)
-    # /threads/runs must be asked before /threads/{thread_id}.
-    rooms = (assistants, runs, threads, messages, run_steps, tool_outputs, files)
-    for room in (*rooms, vector_stores, vector_store_files):
-        app.include_router(room.router, prefix="/v1", dependencies=[Depends(writable)])
-    for room in (responses, chat_completions) if offline else (pass_through,):
-        app.include_router(room.router, prefix="/v1")
+    # The first that matches answers, so what is asked most often comes first. /threads/runs must
+    # come before /threads/{thread_id}, and what takes all that is left after everything else.
+    turns = (responses, chat_completions) if offline else ()
+    rooms = (runs, messages, threads, *turns, run_steps, tool_outputs, assistants, files)
+    rooms += (vector_stores, vector_store_files, health)
+    app.router.routes[:0] = [route for room in rooms for route in room.router.routes]
+    if not offline:
+        app.router.routes += pass_through.router.routes
     return app

@@ -61,7 +61,7 @@ class Server(HttpServer):
         )
 
         async def end_runs() -> None:
-            # Before the connections: offline, runs hold some to this very server.
+            # Before the connections are waited for: those that stream a run end with it.
             await app.state.engine.close()
 
         super().__init__(app, listener, "assistants_server", closing=end_runs)

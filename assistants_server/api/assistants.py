@@ -16,7 +16,7 @@ from assistants_server.web.fields import Body, Metadata, Temperature, TopP
 from assistants_server.web.strict_route import StrictRoute
 from assistants_server.wire import Assistant
 
-router = APIRouter(prefix="/assistants", route_class=StrictRoute)
+router = APIRouter(prefix="/v1/assistants", route_class=StrictRoute)
 
 
 class ModifyAssistant(Body):

@@ -13,7 +13,22 @@ SECONDS_TO_WAIT = 10  # while another process writes to the same file
 READING = ("GET", "HEAD")
 
 
-async def writable(request: Request) -> None:
+async def _store(request: Request) -> Store:
+    await _ready(request)
+    return request.app.state.store
+
+
+async def _engine(request: Request) -> Engine:
+    await _ready(request)
+    return request.app.state.engine
+
+
+async def library_of(request: Request) -> Library:
+    await _ready(request)
+    return request.app.state.engine.library
+
+
+async def _ready(request: Request) -> None:
     """Wait until what the request changes can be written, without holding up the others.
 
     Raises:
@@ -22,22 +37,11 @@ async def writable(request: Request) -> None:
     """
     if request.app.state.engine.closing:
         raise ApiError(503, "The server is stopping.", type="server_error")
-    if request.method not in READING:
+    if request.method not in READING and not hasattr(request.state, "waited"):
+        request.state.waited = True  # for all that the endpoint asks for
         await request.app.state.store.writable(SECONDS_TO_WAIT)
-
-
-async def _store(request: Request) -> Store:
-    return request.app.state.store
-
-
-async def _engine(request: Request) -> Engine:
-    return request.app.state.engine
-
-
-async def _library(request: Request) -> Library:
-    return request.app.state.engine.library
 
 
 TheStore = Annotated[Store, Depends(_store)]
 TheEngine = Annotated[Engine, Depends(_engine)]
-TheLibrary = Annotated[Library, Depends(_library)]
+TheLibrary = Annotated[Library, Depends(library_of)]

@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile as ReceivedFile
 from starlette.formparsers import MultiPartException
 
 from assistants_server import contents
-from assistants_server.api.context import TheLibrary, TheStore
+from assistants_server.api.context import TheLibrary, TheStore, library_of
 from assistants_server.api.lists import Cursor, ListPage
 from assistants_server.clock import now
 from assistants_server.store import NotFound, Store, Unwritable, new_id
@@ -27,12 +27,12 @@ SECONDS_OF_A_BATCH_FILE = 30 * 86_400  # as OpenAI's, unless the upload says oth
 MEMBER = re.compile(r"(\w+)\[(\w+)\]")  # expires_after[seconds]
 
 
-async def _delete_expired(library: TheLibrary) -> None:
-    await library.delete_expired_files()
+async def _delete_expired(request: Request) -> None:
+    await (await library_of(request)).delete_expired_files()
 
 
 router = APIRouter(
-    prefix="/files", route_class=StrictRoute, dependencies=[Depends(_delete_expired)]
+    prefix="/v1/files", route_class=StrictRoute, dependencies=[Depends(_delete_expired)]
 )
 
 

@@ -21,7 +21,7 @@ from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Body, Metadata
 from assistants_server.web.strict_route import StrictRoute
 
-router = APIRouter(prefix="/threads/{thread_id}/messages", route_class=StrictRoute)
+router = APIRouter(prefix="/v1/threads/{thread_id}/messages", route_class=StrictRoute)
 
 PREPARED_AT_A_TIME = 20
 MOST_AT_ONCE = 10_000

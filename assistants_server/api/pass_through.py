@@ -18,7 +18,7 @@ from starlette.background import BackgroundTask
 from assistants_server.engine import Guard, Upstream
 from assistants_server.web.errors import ApiError
 
-router = APIRouter()
+router = APIRouter(prefix="/v1")
 
 PREFIX = b"/v1/"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

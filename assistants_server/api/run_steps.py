@@ -12,7 +12,7 @@ from assistants_server.engine import public
 from assistants_server.web.strict_route import StrictRoute
 from assistants_server.wire import Run, RunStep
 
-router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", route_class=StrictRoute)
+router = APIRouter(prefix="/v1/threads/{thread_id}/runs/{run_id}/steps", route_class=StrictRoute)
 
 
 class StepCursor(Cursor):

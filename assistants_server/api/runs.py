@@ -30,7 +30,7 @@ from assistants_server.web.fields import Body, Metadata, Temperature, TopP
 from assistants_server.web.strict_route import StrictRoute
 from assistants_server.wire import Assistant, Run
 
-router = APIRouter(prefix="/threads", route_class=StrictRoute)
+router = APIRouter(prefix="/v1/threads", route_class=StrictRoute)
 
 Include = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 TokenLimit = Annotated[int, Field(ge=256)]

@@ -14,7 +14,7 @@ from assistants_server.store import Store, new_id
 from assistants_server.web.fields import Body, Metadata
 from assistants_server.web.strict_route import StrictRoute
 
-router = APIRouter(prefix="/threads", route_class=StrictRoute)
+router = APIRouter(prefix="/v1/threads", route_class=StrictRoute)
 
 
 class ModifyThread(Body):

@@ -12,7 +12,7 @@ from assistants_server.web.fields import Body
 from assistants_server.web.strict_route import StrictRoute
 from assistants_server.wire import Run, RunStep
 
-router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}", route_class=StrictRoute)
+router = APIRouter(prefix="/v1/threads/{thread_id}/runs/{run_id}", route_class=StrictRoute)
 
 
 class ToolOutput(Body):

@@ -21,7 +21,7 @@ from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Body
 from assistants_server.web.strict_route import StrictRoute
 
-router = APIRouter(prefix="/vector_stores/{vector_store_id}", route_class=StrictRoute)
+router = APIRouter(prefix="/v1/vector_stores/{vector_store_id}", route_class=StrictRoute)
 
 LARGEST_BATCH = 2000
 

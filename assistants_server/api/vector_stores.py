@@ -15,7 +15,7 @@ from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Body, Metadata
 from assistants_server.web.strict_route import StrictRoute
 
-router = APIRouter(prefix="/vector_stores", route_class=StrictRoute)
+router = APIRouter(prefix="/v1/vector_stores", route_class=StrictRoute)
 
 MOST_QUERIES, MOST_COMPARISONS, MOST_VALUES = 16, 100, 1000
 

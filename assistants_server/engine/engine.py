@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from starlette.types import ASGIApp
+
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine.execution import Execution
 from assistants_server.engine.feed import Feed
@@ -25,6 +27,7 @@ class Engine:
         store: where runs are read and written.
         upstream: who answers the model turns.
         unsafe_code: whether code may be run without isolation.
+        app: the upstream, if it is an application of this process.
 
     Attributes:
         feed: publishes the events of the runs that are executed here.
@@ -32,12 +35,18 @@ class Engine:
         closing: whether the engine is being closed; a run that is started now fails at once.
     """
 
-    def __init__(self, store: Store, upstream: Upstream, unsafe_code: bool = True) -> None:
+    def __init__(
+        self,
+        store: Store,
+        upstream: Upstream,
+        unsafe_code: bool = True,
+        app: ASGIApp | None = None,
+    ) -> None:
         self.feed = Feed()
         self.library = Library(store)
         self.closing = False
         self._store = store
-        self._model = ModelServer(upstream)
+        self._model = ModelServer(upstream, app)
         self._interpreter = CodeInterpreter(store, unsafe_code)
         self._context = partial(Context, store, self._interpreter, self.library)
         self._executions: dict[str, Execution] = {}

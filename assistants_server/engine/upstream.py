@@ -9,8 +9,10 @@ from typing import Any
 import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
+from starlette.types import ASGIApp
 
 from assistants_server.engine.guard import Guard
+from assistants_server.engine.in_process import InProcess
 from assistants_server.engine.turn import Piece, Turn, TurnReader, UpstreamError
 
 OPENAI = "https://api.openai.com/v1"
@@ -50,17 +52,22 @@ class ModelServer:
     What the upstream has refused to know is remembered, and not sent again. A redirect is not
     followed: prompts and the key go to the address that was chosen. Whatever comes back has the
     key taken out before it is read.
+
+    Args:
+        app: the upstream, if it is an application of this process: it is called without a socket.
     """
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, app: ASGIApp | None = None) -> None:
         self._upstream = upstream
-        guard = Guard(upstream.api_key, bounded=True)
-        self._client = AsyncOpenAI(
-            base_url=upstream.base_url,
-            api_key=upstream.api_key,
-            http_client=DefaultAsyncHttpxClient(
+        if app is None:
+            guard = Guard(upstream.api_key, bounded=True)
+            http = DefaultAsyncHttpxClient(
                 follow_redirects=False, event_hooks={"response": [guard]}
-            ),
+            )
+        else:
+            http = DefaultAsyncHttpxClient(transport=InProcess(app))
+        self._client = AsyncOpenAI(
+            base_url=upstream.base_url, api_key=upstream.api_key, http_client=http
         )
         self._refused: set[str] = set()
 

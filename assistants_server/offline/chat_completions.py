@@ -18,7 +18,7 @@ from assistants_server.tutor import Reply
 from assistants_server.web.fields import Metadata, Temperature, TopP
 from assistants_server.web.strict_route import StrictRoute
 
-router = APIRouter(route_class=StrictRoute)
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
 
 KNOWN = {"stream", *get_type_hints(CompletionCreateParamsBase)}

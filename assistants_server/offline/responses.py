@@ -33,7 +33,7 @@ from assistants_server.web.fields import (
 )
 from assistants_server.web.strict_route import StrictRoute
 
-router = APIRouter(route_class=StrictRoute)
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
 KNOWN = {"stream", *get_type_hints(ResponseCreateParamsBase)}
 UNSUPPORTED = {"background", "conversation", "previous_response_id", "prompt"}

@@ -9,6 +9,9 @@ from assistants_server.store.errors import StoreError
 APPLICATION_ID = 0x41435342  # "ACSB"
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
+# Whether an object has attachments. In a text the quotes would be escaped, so nothing else fits.
+HAS_FILES = """instr(body, '"attachments":[{') > 0"""
+
 # The migration from each schema version to the next. Opening an older file runs those it lacks.
 # `owner` is the server that works on a run, `due` when an active run, or a file, expires.
 STEPS = (
@@ -30,6 +33,9 @@ STEPS = (
     UPDATE objects SET due = json_extract(body, '$.expires_at')
         WHERE kind = 'run' AND CASE WHEN json_valid(body) THEN json_extract(body, '$.status')
         IN ('queued', 'in_progress', 'requires_action', 'cancelling') END;
+    """,
+    f"""
+    CREATE INDEX messages_with_files ON objects (kind, parent, seq) WHERE {HAS_FILES};
     """,
 )
 SCHEMA_VERSION = len(STEPS)

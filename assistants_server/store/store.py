@@ -18,7 +18,7 @@ from pydantic_core import PydanticSerializationError
 
 from assistants_server.private_files import tighten_folder
 from assistants_server.store.connection import Connection
-from assistants_server.store.database import SECONDS_TO_OPEN, open_database
+from assistants_server.store.database import HAS_FILES, SECONDS_TO_OPEN, open_database
 from assistants_server.store.errors import NotFound, Unreadable, Unstorable
 from assistants_server.store.model_items import ModelItems
 from assistants_server.store.owners import Owner, living
@@ -312,16 +312,22 @@ class Store:
         )
         return [id for (id,) in rows]
 
-    async def newest_first(self, kind: type[T], parent: str) -> AsyncIterator[T]:
+    async def newest_first(
+        self, kind: type[T], parent: str, with_files: bool = False
+    ) -> AsyncIterator[T]:
         """Yield every object of that kind under `parent`. It is for long lists.
 
         A few rows are read at a time, and other tasks run in between. Objects that they delete before
         their row is read are left out.
+
+        Args:
+            with_files: whether to yield only messages that have attachments.
         """
+        only = f"INDEXED BY messages_with_files WHERE {HAS_FILES} AND" if with_files else "WHERE"
         below = 2**62
         while True:
             found = self._connection.rows(
-                f"SELECT seq, id, {BODY} FROM objects WHERE kind = ? AND parent IS ? AND seq < ? "
+                f"SELECT seq, id, {BODY} FROM objects {only} kind = ? AND parent IS ? AND seq < ? "
                 "ORDER BY seq DESC LIMIT ?",
                 (NOUNS[kind], parent, below, ROWS_AT_A_TIME),
             )

@@ -96,7 +96,7 @@ class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
         for resources in self.context.resources():
             if resources.code_interpreter:
                 files |= dict.fromkeys(resources.code_interpreter.file_ids or ())
-        messages = self.context.store.newest_first(Message, self.context.thread_id)
+        messages = self.context.store.newest_first(Message, self.context.thread_id, with_files=True)
         attached = [
             attachment.file_id
             async for message in messages

@@ -9,13 +9,14 @@ from tests.benchmarks import (
     helpers,
     http,
     live,
+    prompt,
     responsiveness,
     start,
     streams,
     tracing,
 )
 
-benchmarks = [start, helpers, http, code, file_search, live, streams, tracing, deletions]
+benchmarks = [start, helpers, http, prompt, code, file_search, live, streams, tracing, deletions]
 if sys.platform == "linux":
     benchmarks.append(responsiveness)
 for benchmark in benchmarks:
