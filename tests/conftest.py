@@ -4,7 +4,9 @@ The notebooks' kernels inherit this environment, so they too run offline and on 
 """
 
 import asyncio
+import functools
 import os
+import ssl
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,8 @@ for name in (
     os.environ[name] = ""  # an empty value is not overwritten from .env
 _scratch = tempfile.TemporaryDirectory(prefix="cookbook-", ignore_cleanup_errors=True)
 os.environ["ASSISTANTS_DB"] = str(Path(_scratch.name) / "notebooks.db")
+# To load the certificates takes 40 ms, and every client needs a context, even for plain HTTP.
+ssl.create_default_context = functools.cache(ssl.create_default_context)
 
 from assistants_server.code_interpreter.sandbox import LAUNCHER  # noqa: E402
 from assistants_server.offline.ask import ask, tutors  # noqa: E402
@@ -35,23 +39,14 @@ from assistants_server.server import Server  # noqa: E402
 from assistants_server.tutor import Conversation  # noqa: E402
 from assistants_server.web.http_server import HttpServer  # noqa: E402
 from tests.agentops_service import KEY as AGENTOPS_KEY  # noqa: E402
+from tests.serving import client_of, serving  # noqa: E402
 from tests.upstream import CANARY_KEY  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 
 MODEL = "gpt-6-luna"
 
-
-@pytest.fixture(scope="session", autouse=True)
-def no_kernel_survives() -> Iterator[None]:
-    """After the whole suite no kernel of the code interpreter is alive, wherever it came from."""
-    yield
-    left = [
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if any(str(LAUNCHER) in argument for argument in process.info["cmdline"] or ())
-    ]
-    assert left == []
+KERNELS_LEFT = pytest.StashKey[list[int]]()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,6 +82,28 @@ def no_key_is_written_or_answered(tmp_path_factory: pytest.TempPathFactory) -> I
     assert (answered, written) == ([], [])
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """After all tests no kernel of the code interpreter is alive, wherever it came from.
+
+    A worker of pytest-xdist does not look: the others' kernels are still at work.
+    """
+    if hasattr(session.config, "workerinput"):
+        return
+    left = [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(LAUNCHER) in argument for argument in process.info["cmdline"] or ())
+    ]
+    if left:
+        session.config.stash[KERNELS_LEFT] = left
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    if left := config.stash.get(KERNELS_LEFT, None):
+        terminalreporter.write_line(f"Kernels of the code interpreter were left: {left}", red=True)
+
+
 def _keys_in(content: bytes) -> list[str]:
     return [key for key in (CANARY_KEY, AGENTOPS_KEY) if key.encode() in content]
 
@@ -102,17 +119,22 @@ def one_pair_of_tutors() -> Iterator[None]:
         runner.run(at_work.__aexit__(None, None, None))
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "assistants.db")
-    server.start()
-    yield server
-    server.stop()
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `server` keeps everything, in a folder of its own."""
+    return tmp_path_factory.mktemp("server") / "assistants.db"
+
+
+@pytest.fixture(scope="module")
+def server(database: Path) -> Iterator[Server]:
+    """The server of all tests of a file. Who needs one of its own takes `serving`."""
+    with serving(database) as server:
+        yield server
 
 
 @pytest.fixture
 def client(server: Server) -> Iterator[OpenAI]:
-    with OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0) as client:
+    with client_of(server) as client:
         yield client
 
 

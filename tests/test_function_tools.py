@@ -7,9 +7,9 @@ import time
 import pytest
 from openai import BadRequestError, OpenAI
 
-from assistants_server.server import Server
 from helpers import DISPLAY_QUIZ_TOOL, answer_tool_calls, display_quiz
 from tests.conftest import MODEL
+from tests.serving import connected
 from tests.strict import check
 from tests.upstream import completed, send_events, upstream
 
@@ -138,16 +138,13 @@ def test_a_run_that_waits_too_long_expires(client, thread, ask, tmp_path):
 
 def test_another_server_on_the_same_file_can_take_up_a_waiting_run(client, thread, ask, tmp_path):
     run = ask(ONE_QUIZ)
-    second = Server(tmp_path / "assistants.db")
-    second.start()
-    other = OpenAI(base_url=second.base_url, api_key=second.token)
-    ended = other.beta.threads.runs.submit_tool_outputs_and_poll(
-        run_id=run.id,
-        thread_id=thread.id,
-        tool_outputs=[{"tool_call_id": pending(run)[0].id, "output": '["a"]'}],
-        poll_interval_ms=5,
-    )
-    second.stop()
+    with connected(tmp_path / "assistants.db") as other:
+        ended = other.beta.threads.runs.submit_tool_outputs_and_poll(
+            run_id=run.id,
+            thread_id=thread.id,
+            tool_outputs=[{"tool_call_id": pending(run)[0].id, "output": '["a"]'}],
+            poll_interval_ms=5,
+        )
     assert ended.status == "completed"
 
 
@@ -227,10 +224,7 @@ def test_tools_and_choices_reach_the_upstream(tmp_path):
         send_events(handler, completed("Done."))
 
     function = {"name": "f", "description": "d", "parameters": {"type": "object"}}
-    with upstream(answer) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
+    with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
         assistant = client.beta.assistants.create(
             model=MODEL,
             tools=[{"type": "code_interpreter"}, {"type": "function", "function": function}],
@@ -248,7 +242,6 @@ def test_tools_and_choices_reach_the_upstream(tmp_path):
                 parallel_tool_calls=False,
                 poll_interval_ms=5,
             )
-        server.stop()
     assert [body["tool_choice"] for body in asked] == [
         "none",
         "auto",
@@ -284,10 +277,7 @@ def test_code_and_function_calls_in_one_turn(tmp_path):
         done = any(item.get("type") == "function_call_output" for item in body["input"])
         send_events(handler, completed("Both done.") if done else completed("", output=calls)[1:])
 
-    with upstream(answer) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
+    with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
         tools = [{"type": "code_interpreter"}]
         tools.append({"type": "function", "function": {"name": "look_up"}})
         assistant = client.beta.assistants.create(model=MODEL, tools=tools)
@@ -300,7 +290,6 @@ def test_code_and_function_calls_in_one_turn(tmp_path):
             poll_interval_ms=5,
         )
         steps = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
-        server.stop()
     assert run.status == "completed"
     assert [len(step.step_details.tool_calls) for step in steps.data[:1]] == [4]
     outputs = {
@@ -316,15 +305,15 @@ def test_code_and_function_calls_in_one_turn(tmp_path):
 
 def test_a_model_that_never_stops_calling_is_stopped(tmp_path):
     call = function_call(1, "nowhere", "{}")
-    with upstream(lambda h, _: send_events(h, completed("", output=[call])[1:])) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
+
+    def answer(handler, _):
+        send_events(handler, completed("", output=[call])[1:])
+
+    with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
         tools = [{"type": "function", "function": {"name": "f"}}]
         assistant = client.beta.assistants.create(model=MODEL, tools=tools)
         run = client.beta.threads.create_and_run_poll(
             assistant_id=assistant.id, poll_interval_ms=20
         )
-        server.stop()
     assert run.status == "failed"
     assert "64 times" in run.last_error.message

@@ -16,8 +16,8 @@ from typing_extensions import override
 
 from assistants_server.engine.deltas import code_so_far, text
 from assistants_server.engine.feed import MOST_WAITING, Feed
-from assistants_server.server import Server
 from tests.conftest import MODEL
+from tests.serving import client_of, connected, serving
 from tests.strict import check
 from tests.upstream import completed, send_events, send_json, upstream
 
@@ -201,12 +201,8 @@ def test_a_run_that_fails(tmp_path):
     def break_off(handler, _):
         send_events(handler, completed("Half an answer")[:1])
 
-    with upstream(break_off) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
+    with upstream(break_off) as address, connected(tmp_path / "a.db", upstream=address) as client:
         events = stream_over_http(client, *ask(client, "Hello"))
-        server.stop()
     assert sequence(name for name, _ in events) == [
         *BEGUN,
         *SAID[:5],
@@ -219,12 +215,11 @@ def test_a_run_that_fails(tmp_path):
 
 
 def test_a_run_whose_upstream_refuses(tmp_path):
-    with upstream(lambda h, _: send_json(h, 401, {"error": {"message": "no"}})) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
+    def refuse(handler, _):
+        send_json(handler, 401, {"error": {"message": "no"}})
+
+    with upstream(refuse) as address, connected(tmp_path / "a.db", upstream=address) as client:
         events = stream_over_http(client, *ask(client, "Hello"))
-        server.stop()
     assert sequence(name for name, _ in events) == [*BEGUN, "thread.run.failed", "done"]
 
 
@@ -251,12 +246,8 @@ def test_two_calls_in_one_turn_and_a_word_before(tmp_path):
         response = {"status": "completed", "output": [message, *whole]}
         send_events(handler, [*events, {"type": "response.completed", "response": response}])
 
-    with upstream(answer) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
+    with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
         events = stream_over_http(client, *ask(client, "Hello", tools=[FUNCTION]))
-        server.stop()
     names = [name for name, _ in events]
     assert sequence(names) == [*BEGUN, *SAID, *CALLED, "thread.run.requires_action", "done"]
     arguments = {0: "", 1: ""}
@@ -410,18 +401,16 @@ def test_the_first_event_comes_at_once_and_text_as_it_is_said(client, thread, as
 
 
 def test_stopping_the_server_ends_its_streams(tmp_path):
-    server = Server(tmp_path / "a.db")
-    server.start()
-    client = OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0)
-    path, body = ask(client, "Count slowly to 100")
-    names = []
-    for event in client.beta.threads.runs.create(
-        path.split("/")[1], assistant_id=body["assistant_id"], stream=True
-    ):
-        names.append(event.event)
-        if event.event == "thread.message.delta" and names.count(event.event) == 2:
-            server._uvicorn.should_exit = True
-    server.stop()
+    with serving(tmp_path / "a.db") as server:
+        client = client_of(server)
+        path, body = ask(client, "Count slowly to 100")
+        names = []
+        for event in client.beta.threads.runs.create(
+            path.split("/")[1], assistant_id=body["assistant_id"], stream=True
+        ):
+            names.append(event.event)
+            if event.event == "thread.message.delta" and names.count(event.event) == 2:
+                server._uvicorn.should_exit = True
     assert names[-1] == "thread.run.failed"
 
 

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from openai import OpenAI
 from openai.types.beta.threads import Message, Run
 
 from assistants_server.engine import Upstream
 from assistants_server.server import Server
 from tests.conftest import MODEL
 from tests.fault_proxy import FaultProxy
+from tests.serving import connected
 
 QUESTION = "Solve 3x + 11 = 14"
 CODE = "The first 4 primes, with code"
@@ -25,22 +25,19 @@ def proxy(server: Server) -> Iterator[FaultProxy]:
 @pytest.fixture
 def ask(proxy: FaultProxy, tmp_path) -> Iterator[Callable[..., tuple[Run, list[Message]]]]:
     """Return a function that asks a question by way of the proxy."""
-    front = Server(tmp_path / "front.db", upstream=proxy.upstream)
-    front.start()
-    client = OpenAI(base_url=front.base_url, api_key=front.token)
-    assistant = client.beta.assistants.create(model=MODEL, tools=[{"type": "code_interpreter"}])
+    with connected(tmp_path / "front.db", upstream=proxy.upstream) as client:
+        assistant = client.beta.assistants.create(model=MODEL, tools=[{"type": "code_interpreter"}])
 
-    def ask(question: str = QUESTION, **settings):
-        run = client.beta.threads.create_and_run_poll(
-            assistant_id=assistant.id,
-            thread={"messages": [{"role": "user", "content": question}]},
-            poll_interval_ms=5,
-            **settings,
-        )
-        return run, client.beta.threads.messages.list(run.thread_id, run_id=run.id).data
+        def ask(question: str = QUESTION, **settings):
+            run = client.beta.threads.create_and_run_poll(
+                assistant_id=assistant.id,
+                thread={"messages": [{"role": "user", "content": question}]},
+                poll_interval_ms=5,
+                **settings,
+            )
+            return run, client.beta.threads.messages.list(run.thread_id, run_id=run.id).data
 
-    yield ask
-    front.stop()
+        yield ask
 
 
 def text(messages: list[Message]) -> str:
@@ -275,16 +272,13 @@ def test_a_key_in_an_error_of_the_upstream_is_taken_out(ask, proxy, monkeypatch)
 
 
 def test_the_model_is_told_which_files_its_code_can_read(proxy, tmp_path):
-    front = Server(tmp_path / "files.db", upstream=proxy.upstream)
-    front.start()
-    client = OpenAI(base_url=front.base_url, api_key=front.token)
-    tools = [{"type": "code_interpreter"}]
-    assistant = client.beta.assistants.create(model=MODEL, tools=tools)
-    file = client.files.create(file=("grades.csv", b"a,b\n1,2\n"), purpose="assistants")
-    attached = {"role": "user", "content": QUESTION}
-    attached["attachments"] = [{"file_id": file.id, "tools": tools}]
-    client.beta.threads.create_and_run_poll(
-        assistant_id=assistant.id, thread={"messages": [attached]}, poll_interval_ms=5
-    )
-    front.stop()
+    with connected(tmp_path / "files.db", upstream=proxy.upstream) as client:
+        tools = [{"type": "code_interpreter"}]
+        assistant = client.beta.assistants.create(model=MODEL, tools=tools)
+        file = client.files.create(file=("grades.csv", b"a,b\n1,2\n"), purpose="assistants")
+        attached = {"role": "user", "content": QUESTION}
+        attached["attachments"] = [{"file_id": file.id, "tools": tools}]
+        client.beta.threads.create_and_run_poll(
+            assistant_id=assistant.id, thread={"messages": [attached]}, poll_interval_ms=5
+        )
     assert "There are these files: grades.csv." in proxy.seen[0]["tools"][0]["description"]

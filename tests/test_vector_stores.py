@@ -14,8 +14,8 @@ from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
 from pypdf import PdfWriter
 
 from assistants_server.file_search import library, passages
-from assistants_server.server import Server
 from tests import pdfs
+from tests.serving import connected
 from tests.strict import check
 from tests.test_alone import alone
 
@@ -325,11 +325,8 @@ def test_pages_of_files(client, store):
 
 def test_two_servers_share_the_stores(client, server, store, tmp_path):
     add(client, store, "groups.md", GROUPS)
-    other = Server(tmp_path / "assistants.db")
-    other.start()
-    with OpenAI(base_url=other.base_url, api_key=other.token) as second:
+    with connected(tmp_path / "assistants.db") as second:
         assert second.vector_stores.search(store.id, query="neutral").data
-    other.stop()
 
 
 def test_a_killed_server_goes_on_where_it_was(tmp_path):
