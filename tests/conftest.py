@@ -39,7 +39,7 @@ from assistants_server.server import Server  # noqa: E402
 from assistants_server.tutor import Conversation  # noqa: E402
 from assistants_server.web.http_server import HttpServer  # noqa: E402
 from tests.agentops_service import KEY as AGENTOPS_KEY  # noqa: E402
-from tests.serving import client_of, serving  # noqa: E402
+from tests.serving import client_of, connected, serving  # noqa: E402
 from tests.upstream import CANARY_KEY  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
@@ -135,6 +135,13 @@ def server(database: Path) -> Iterator[Server]:
 @pytest.fixture
 def client(server: Server) -> Iterator[OpenAI]:
     with client_of(server) as client:
+        yield client
+
+
+@pytest.fixture
+def fresh_client(tmp_path: Path) -> Iterator[OpenAI]:
+    """A client of a server on an empty database, for tests that count all there is."""
+    with connected(tmp_path / "assistants.db") as client:
         yield client
 
 

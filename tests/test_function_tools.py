@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 from openai import BadRequestError, OpenAI
@@ -119,15 +120,13 @@ def test_a_waiting_run_locks_its_thread_until_it_is_cancelled(client, thread, as
     client.beta.threads.messages.create(thread.id, role="user", content="free again")
 
 
-def test_a_run_that_waits_too_long_expires(client, thread, ask, tmp_path):
+def test_a_run_that_waits_too_long_expires(client, thread, ask, database):
     run = ask(ONE_QUIZ)
-    database = sqlite3.connect(tmp_path / "assistants.db")
-    with database:  # as if ten minutes had gone by
-        database.execute(
+    with closing(sqlite3.connect(database)) as file, file:  # as if ten minutes had gone by
+        file.execute(
             "UPDATE objects SET body = json_set(body, '$.expires_at', ?) WHERE id = ?",
             (int(time.time()) - 1, run.id),
         )
-    database.close()
     ended = client.beta.threads.runs.retrieve(run.id, thread_id=thread.id)
     assert ended.status == "expired"
     (step,) = client.beta.threads.runs.steps.list(run.id, thread_id=thread.id).data
@@ -136,9 +135,9 @@ def test_a_run_that_waits_too_long_expires(client, thread, ask, tmp_path):
         client.beta.threads.runs.submit_tool_outputs(run.id, thread_id=thread.id, tool_outputs=[])
 
 
-def test_another_server_on_the_same_file_can_take_up_a_waiting_run(client, thread, ask, tmp_path):
+def test_another_server_on_the_same_file_can_take_up_a_waiting_run(client, thread, ask, database):
     run = ask(ONE_QUIZ)
-    with connected(tmp_path / "assistants.db") as other:
+    with connected(database) as other:
         ended = other.beta.threads.runs.submit_tool_outputs_and_poll(
             run_id=run.id,
             thread_id=thread.id,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Iterable
 from itertools import groupby, pairwise
 
@@ -53,7 +52,9 @@ def stream_over_http(client: OpenAI, path: str, body: dict) -> list[tuple[str, d
     events = []
     headers = {"Authorization": f"Bearer {client.api_key}"}
     address = f"{client.base_url}{path}"
-    with httpx2.stream("POST", address, json={**body, "stream": True}, headers=headers) as answer:
+    with httpx2.stream(
+        "POST", address, json={**body, "stream": True}, headers=headers, timeout=60
+    ) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = [line for line in answer.iter_lines() if line]
@@ -383,21 +384,22 @@ def test_a_client_that_goes_away_does_not_stop_the_run(client, thread, assistant
             if event.event == "thread.message.delta":
                 break
     (run,) = client.beta.threads.runs.list(thread.id).data
-    assert run.status == "in_progress"
     run = client.beta.threads.runs.poll(run.id, thread_id=thread.id, poll_interval_ms=50)
     assert run.status == "completed"
     assert "20" in client.beta.threads.messages.list(thread.id).data[0].content[0].text.value
 
 
-def test_the_first_event_comes_at_once_and_text_as_it_is_said(client, thread, assistant):
-    client.beta.threads.messages.create(thread.id, role="user", content="Count slowly to 20")
-    started, first, deltas = time.perf_counter(), None, []
+def test_the_text_comes_while_the_run_works(client, thread, assistant):
+    """How soon it does is measured by tests.benchmarks.streams."""
+    client.beta.threads.messages.create(thread.id, role="user", content="Count slowly to 1000")
+    names = []
     for event in client.beta.threads.runs.create(thread.id, assistant_id=assistant.id, stream=True):
-        first = first or time.perf_counter() - started
-        if event.event == "thread.message.delta":
-            deltas.append(time.perf_counter() - started)
-    assert first < 0.1
-    assert deltas[-1] - deltas[0] > 0.3, "the text came all at once"
+        names.append(event.event)
+        if event.event == "thread.message.delta" and names.count(event.event) == 2:
+            (run,) = client.beta.threads.runs.list(thread.id).data
+            assert run.status == "in_progress"
+            client.beta.threads.runs.cancel(run.id, thread_id=thread.id)
+    assert names[-1] == "thread.run.cancelled"
 
 
 def test_stopping_the_server_ends_its_streams(tmp_path):

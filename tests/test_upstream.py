@@ -114,3 +114,5 @@ def test_nobody_there(tmp_path):
         assistant = client.beta.assistants.create(model=MODEL)
         run = client.beta.threads.create_and_run_poll(assistant_id=assistant.id, poll_interval_ms=5)
     assert (run.status, run.last_error.code) == ("failed", "server_error")
+    assert f"at {gone.base_url} cannot be reached" in run.last_error.message
+    assert "Look at OPENAI_BASE_URL" in run.last_error.message

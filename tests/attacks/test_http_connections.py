@@ -138,14 +138,14 @@ def test_a_slow_body_that_moves_is_not_cut(impatient, server, monkeypatch):
             )
         )
         for letter in content:
-            time.sleep(0.15)
+            time.sleep(0.05)  # twelve of them are longer than BODY_SECONDS
             client.sendall(bytes([letter]))
         assert read_all(client).startswith(b"HTTP/1.1 200")
 
 
 def test_a_long_answer_is_not_cut(impatient):
     """It takes several times as long as a client may take for a request."""
-    seconds = 3
+    seconds = 1
 
     async def app(scope, receive, send):
         if scope["type"] == "lifespan":
