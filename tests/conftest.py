@@ -39,7 +39,7 @@ from assistants_server.server import Server  # noqa: E402
 from assistants_server.tutor import Conversation  # noqa: E402
 from assistants_server.web.http_server import HttpServer  # noqa: E402
 from tests.agentops_service import KEY as AGENTOPS_KEY  # noqa: E402
-from tests.serving import client_of, connected, serving  # noqa: E402
+from tests.serving import client_of, serving  # noqa: E402
 from tests.upstream import CANARY_KEY  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
@@ -127,7 +127,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(database: Path) -> Iterator[Server]:
-    """The server of all tests of a file. Who needs one of its own takes `serving`."""
+    """The server of all tests of a file; those that need one of their own take `fresh_server`."""
     with serving(database) as server:
         yield server
 
@@ -139,9 +139,15 @@ def client(server: Server) -> Iterator[OpenAI]:
 
 
 @pytest.fixture
-def fresh_client(tmp_path: Path) -> Iterator[OpenAI]:
-    """A client of a server on an empty database, for tests that count all there is."""
-    with connected(tmp_path / "assistants.db") as client:
+def fresh_server(tmp_path: Path) -> Iterator[Server]:
+    """A server of a test of its own, on an empty database: for tests that count all there is."""
+    with serving(tmp_path / "assistants.db") as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_client(fresh_server: Server) -> Iterator[OpenAI]:
+    with client_of(fresh_server) as client:
         yield client
 
 

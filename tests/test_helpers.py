@@ -200,7 +200,7 @@ def test_files_and_folders_into_a_store(fresh_client: OpenAI, tmp_path, capsys):
     assert fresh_client.vector_stores.list().data == []
 
 
-def test_a_folder_that_is_not_there(client: OpenAI, tmp_path):
+def test_a_folder_that_is_not_there(fresh_client: OpenAI, tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no file or folder"):
-        helpers.upload_files(client, [tmp_path / "nowhere"])
-    assert client.vector_stores.list().data == []
+        helpers.upload_files(fresh_client, [tmp_path / "nowhere"])
+    assert fresh_client.vector_stores.list().data == []

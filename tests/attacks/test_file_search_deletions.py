@@ -17,6 +17,12 @@ from tests.test_file_search import TOOLS
 from tests.test_vector_stores import GROUPS, add, upload
 
 
+@pytest.fixture
+def server(fresh_server):
+    """A server for each test: they look at all that it keeps."""
+    return fresh_server
+
+
 def rows_left(database) -> tuple[int, int, int]:
     """Return how many files, passages and words the index holds."""
     with sqlite3.connect(f"{database}.index") as index:

@@ -154,11 +154,11 @@ def test_nothing_is_made_where_there_is_nothing_to_adopt(tmp_path):
     assert not (tmp_path / "a.db.index").exists()
 
 
-def test_an_index_that_another_process_locks_delays_only_what_needs_it(client, server, tmp_path):
+def test_an_index_that_another_process_locks_delays_only_what_needs_it(client, server, database):
     store = client.vector_stores.create()
     add(client, store, "groups.md", GROUPS)
     file = upload(client, "later.md", GROUPS)
-    lock = sqlite3.connect(tmp_path / "assistants.db.index", isolation_level=None)
+    lock = sqlite3.connect(f"{database}.index", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
     added = []
     adding = threading.Thread(

@@ -22,6 +22,12 @@ CONTENT = bytes(range(256)) * 8192  # 2 MB
 SMALL = CONTENT[:50_000]
 
 
+@pytest.fixture
+def server(fresh_server):
+    """A server for each test: they look at all that it keeps."""
+    return fresh_server
+
+
 def headers(server) -> dict[str, str]:
     return {"Authorization": f"Bearer {server.token}"}
 

@@ -25,6 +25,12 @@ HALVES = {
 }
 
 
+@pytest.fixture
+def server(fresh_server):
+    """A server for each test: they look at all that it keeps."""
+    return fresh_server
+
+
 def connect(base_url: str) -> socket.socket:
     address = urlsplit(base_url)
     return socket.create_connection((address.hostname, address.port), timeout=PATIENCE)

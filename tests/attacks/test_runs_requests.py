@@ -23,6 +23,12 @@ FUNCTION = {"type": "function", "function": {"name": "look_up"}}
 
 
 @pytest.fixture
+def server(fresh_server):
+    """A server for each test: they look at all that it keeps."""
+    return fresh_server
+
+
+@pytest.fixture
 def rows(tmp_path):
     """Return a function that counts what lies in the file, kind by kind."""
 
