@@ -46,6 +46,40 @@ ROOT = Path(__file__).parent.parent
 
 MODEL = "gpt-6-luna"
 
+# Folders, files and tests that take seconds: they start programs, kernels or browsers, wait, search
+# long, or send hundreds of megabytes.
+SLOW = {
+    "notebooks",
+    "attacks",
+    "fuzz",
+    "test_aimock.py",
+    "test_alone.py",
+    "test_dead_agentops.py",
+    "test_lab.py",
+    "test_live_book.py",
+    "test_sandbox.py",
+    "test_start.py",
+    "test_store.py",
+    "test_strictness.py",
+    "test_switches.py",
+    "test_tracing.py",
+    "test_waterfall.py",
+    "test_60_megabytes_are_kept_without_filling_memory",
+    "test_600_megabytes_are_refused_without_filling_memory",
+    "test_a_database_that_cannot_be_used_says_so",
+    "test_a_killed_server_goes_on_where_it_was",
+    "test_a_proxy_is_not_asked_for_this_machine",
+    "test_a_script_ends_by_itself_and_quietly",
+    "test_large_files_are_refused_and_memory_stays_bounded",
+    "test_a_stream_cut_after_each_event",
+    "test_no_text_makes_it_fail",
+    "test_no_text_makes_it_fail_with_tools_either",
+    "test_nothing_takes_it_too_long",
+    "test_random_systems",
+    "test_random_linear_equations",
+    "test_remote_mode_starts_no_assistants_api",
+}
+
 KERNELS_LEFT = pytest.StashKey[list[int]]()
 
 
@@ -76,10 +110,21 @@ def no_key_is_written_or_answered(tmp_path_factory: pytest.TempPathFactory) -> I
         (path.name, key)
         for folder in folders
         for path in folder.rglob("*")
-        if path.is_file()
-        for key in _keys_in(path.read_bytes())
+        for key in _keys_in(_content(path))
     ]
     assert (answered, written) == ([], [])
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Named files are run in this process: for a few of them workers would start in vain."""
+    return None if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What CONTRIBUTING calls slow is marked, so that ``-m "not slow"`` leaves it out."""
+    for item in items:
+        if {item.path.parent.name, item.path.name, item.name.partition("[")[0]} & SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -102,6 +147,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     if left := config.stash.get(KERNELS_LEFT, None):
         terminalreporter.write_line(f"Kernels of the code interpreter were left: {left}", red=True)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes() if path.is_file() else b""
+    except FileNotFoundError:  # a database that another worker has just closed
+        return b""
 
 
 def _keys_in(content: bytes) -> list[str]:
