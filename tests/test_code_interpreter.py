@@ -115,7 +115,7 @@ def test_files_of_the_assistant_and_of_the_thread(client, coder):
         thread={
             "tool_resources": resources[1],
             "messages": [
-                {"role": "user", "content": code("import os; print(sorted(os.listdir()))")}
+                {"role": "user", "content": code("import glob; print(sorted(glob.glob('*')))")}
             ],
         },
         poll_interval_ms=5,
