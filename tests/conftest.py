@@ -4,7 +4,9 @@ The notebooks' kernels inherit this environment, so they too run offline and on 
 """
 
 import asyncio
+import functools
 import os
+import ssl
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,8 @@ for name in (
     os.environ[name] = ""  # an empty value is not overwritten from .env
 _scratch = tempfile.TemporaryDirectory(prefix="cookbook-", ignore_cleanup_errors=True)
 os.environ["ASSISTANTS_DB"] = str(Path(_scratch.name) / "notebooks.db")
+# To load the certificates takes 40 ms, and every client needs a context, even for plain HTTP.
+ssl.create_default_context = functools.cache(ssl.create_default_context)
 
 from assistants_server.code_interpreter.sandbox import LAUNCHER  # noqa: E402
 from assistants_server.offline.tutors import ask, tutors  # noqa: E402
@@ -35,23 +39,48 @@ from assistants_server.server import Server  # noqa: E402
 from assistants_server.tutor import Conversation  # noqa: E402
 from assistants_server.web.http_server import HttpServer  # noqa: E402
 from tests.agentops_service import KEY as AGENTOPS_KEY  # noqa: E402
+from tests.serving import client_of, serving  # noqa: E402
 from tests.upstream import CANARY_KEY  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 
 MODEL = "gpt-6-luna"
 
+# Folders, files and tests that take seconds: they start programs, kernels or browsers, wait, search
+# long, or send hundreds of megabytes.
+SLOW = {
+    "notebooks",
+    "attacks",
+    "fuzz",
+    "test_aimock.py",
+    "test_alone.py",
+    "test_dead_agentops.py",
+    "test_lab.py",
+    "test_live_book.py",
+    "test_sandbox.py",
+    "test_start.py",
+    "test_store.py",
+    "test_strictness.py",
+    "test_switches.py",
+    "test_tracing.py",
+    "test_waterfall.py",
+    "test_60_megabytes_are_kept_without_filling_memory",
+    "test_600_megabytes_are_refused_without_filling_memory",
+    "test_a_database_that_cannot_be_used_says_so",
+    "test_a_killed_server_goes_on_where_it_was",
+    "test_a_proxy_is_not_asked_for_this_machine",
+    "test_a_script_ends_by_itself_and_quietly",
+    "test_large_files_are_refused_and_memory_stays_bounded",
+    "test_a_stream_cut_after_each_event",
+    "test_no_text_makes_it_fail",
+    "test_no_text_makes_it_fail_with_tools_either",
+    "test_nothing_takes_it_too_long",
+    "test_random_systems",
+    "test_random_linear_equations",
+    "test_remote_mode_starts_no_assistants_api",
+}
 
-@pytest.fixture(scope="session", autouse=True)
-def no_kernel_survives() -> Iterator[None]:
-    """After the whole suite no kernel of the code interpreter is alive, wherever it came from."""
-    yield
-    left = [
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if any(str(LAUNCHER) in argument for argument in process.info["cmdline"] or ())
-    ]
-    assert left == []
+KERNELS_LEFT = pytest.StashKey[list[int]]()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -81,10 +110,50 @@ def no_key_is_written_or_answered(tmp_path_factory: pytest.TempPathFactory) -> I
         (path.name, key)
         for folder in folders
         for path in folder.rglob("*")
-        if path.is_file()
-        for key in _keys_in(path.read_bytes())
+        for key in _keys_in(_content(path))
     ]
     assert (answered, written) == ([], [])
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Named files are run in this process: for a few of them workers would start in vain."""
+    return None if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What CONTRIBUTING calls slow is marked, so that ``-m "not slow"`` leaves it out."""
+    for item in items:
+        if {item.path.parent.name, item.path.name, item.name.partition("[")[0]} & SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """After all tests no kernel of the code interpreter is alive, wherever it came from.
+
+    A worker of pytest-xdist does not look: the others' kernels are still at work.
+    """
+    if hasattr(session.config, "workerinput"):
+        return
+    left = [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(LAUNCHER) in argument for argument in process.info["cmdline"] or ())
+    ]
+    if left:
+        session.config.stash[KERNELS_LEFT] = left
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    if left := config.stash.get(KERNELS_LEFT, None):
+        terminalreporter.write_line(f"Kernels of the code interpreter were left: {left}", red=True)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes() if path.is_file() else b""
+    except FileNotFoundError:  # a database that another worker has just closed
+        return b""
 
 
 def _keys_in(content: bytes) -> list[str]:
@@ -102,17 +171,35 @@ def one_pair_of_tutors() -> Iterator[None]:
         runner.run(at_work.__aexit__(None, None, None))
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "assistants.db")
-    server.start()
-    yield server
-    server.stop()
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `server` keeps everything, in a folder of its own."""
+    return tmp_path_factory.mktemp("server") / "assistants.db"
+
+
+@pytest.fixture(scope="module")
+def server(database: Path) -> Iterator[Server]:
+    """The server of all tests of a file; those that need one of their own take `fresh_server`."""
+    with serving(database) as server:
+        yield server
 
 
 @pytest.fixture
 def client(server: Server) -> Iterator[OpenAI]:
-    with OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0) as client:
+    with client_of(server) as client:
+        yield client
+
+
+@pytest.fixture
+def fresh_server(tmp_path: Path) -> Iterator[Server]:
+    """A server of a test of its own, on an empty database: for tests that count all there is."""
+    with serving(tmp_path / "assistants.db") as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_client(fresh_server: Server) -> Iterator[OpenAI]:
+    with client_of(fresh_server) as client:
         yield client
 
 

@@ -24,7 +24,8 @@ class FaultProxy:
     Attributes:
         statuses: what to answer the next requests with, instead of asking the upstream.
         headers: to send with these.
-        cut_after: hang up after so many events, with a reset instead of an end.
+        cut_after: hang up after so many events.
+        cut_with_reset: whether to do that with a reset instead of an end.
         change: a function of the events of a stream, which returns what to send in their place;
             a text among them is sent as it is, instead of JSON.
         named: whether to send ``event:`` lines.
@@ -36,6 +37,7 @@ class FaultProxy:
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
         self.cut_after: int | None = None
+        self.cut_with_reset = True
         self.change: Callable[[Events], Iterator[dict | str]] | None = None
         self.named = True
         self.seconds = 0.0
@@ -80,7 +82,8 @@ class FaultProxy:
                         proxy.change(events) if proxy.change else events
                     ):
                         if number == proxy.cut_after:
-                            _reset(self.connection)
+                            if proxy.cut_with_reset:
+                                _reset(self.connection)
                             return
                         self._send(event)
 

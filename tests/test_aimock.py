@@ -3,7 +3,6 @@
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +12,9 @@ from openai import OpenAI
 from openai.types.beta.threads import Message, Run
 
 from assistants_server.engine import Upstream
-from assistants_server.server import Server
+from tests.attacks.waiting import until
 from tests.conftest import MODEL
+from tests.serving import connected
 
 HERE = Path(__file__).parent / "aimock"
 PROGRAM = HERE / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
@@ -31,6 +31,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def answers(address: str) -> bool:
+    try:
+        httpx2.get(address)
+    except httpx2.TransportError:
+        return False
+    return True
+
+
 @pytest.fixture(scope="module")
 def aimock() -> Iterator[str]:
     """Start aimock; yield its address. It is installed the first time."""
@@ -45,25 +53,18 @@ def aimock() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
     )
     address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            httpx2.get(f"{address}/__aimock/journal")
-            break
-        except httpx2.TransportError:
-            assert time.monotonic() < deadline, "aimock did not start"
-            time.sleep(0.05)
-    yield address
-    process.terminate()
-    process.wait(timeout=10)
+    try:
+        until(lambda: answers(f"{address}/__aimock/journal"))
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 @pytest.fixture
 def live(aimock: str, tmp_path: Path) -> Iterator[OpenAI]:
-    server = Server(tmp_path / "a.db", upstream=Upstream(f"{aimock}/v1", "mock"))
-    server.start()
-    yield OpenAI(base_url=server.base_url, api_key=server.token)
-    server.stop()
+    with connected(tmp_path / "a.db", upstream=Upstream(f"{aimock}/v1", "mock")) as client:
+        yield client
 
 
 def ask(client: OpenAI, content: str, **settings: object) -> tuple[Run, list[Message]]:

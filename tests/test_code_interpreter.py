@@ -3,6 +3,7 @@
 import pytest
 from openai import NotFoundError, OpenAI
 
+from tests.attacks.waiting import until
 from tests.conftest import MODEL
 from tests.strict import check
 
@@ -114,7 +115,7 @@ def test_files_of_the_assistant_and_of_the_thread(client, coder):
         thread={
             "tool_resources": resources[1],
             "messages": [
-                {"role": "user", "content": code("import os; print(sorted(os.listdir()))")}
+                {"role": "user", "content": code("import glob; print(sorted(glob.glob('*')))")}
             ],
         },
         poll_interval_ms=5,
@@ -127,18 +128,15 @@ def test_files_of_the_assistant_and_of_the_thread(client, coder):
 
 def test_a_step_is_in_progress_while_the_code_runs(client, coder, thread):
     client.beta.threads.messages.create(
-        thread.id, role="user", content=code("import time; time.sleep(1.5); print('done')")
+        thread.id, role="user", content=code("import time; time.sleep(600)")
     )
     run = client.beta.threads.runs.create(thread.id, assistant_id=coder.id)
-    seen = None
-    while run.status in ("queued", "in_progress"):
-        run = client.beta.threads.runs.retrieve(run.id, thread_id=thread.id)
-        for step in client.beta.threads.runs.steps.list(run.id, thread_id=thread.id).data:
-            if step.type == "tool_calls" and step.status == "in_progress":
-                seen = step
-    call = seen.step_details.tool_calls[0]
+    (step,) = until(lambda: client.beta.threads.runs.steps.list(run.id, thread_id=thread.id).data)
+    assert (step.type, step.status) == ("tool_calls", "in_progress")
+    (call,) = step.step_details.tool_calls
     assert "sleep" in call.code_interpreter.input
     assert call.code_interpreter.outputs == []
+    client.beta.threads.runs.cancel(run.id, thread_id=thread.id)
 
 
 def test_cancelling_stops_the_code_and_keeps_the_kernel(client, coder, thread, ask):
@@ -147,8 +145,7 @@ def test_cancelling_stops_the_code_and_keeps_the_kernel(client, coder, thread, a
         thread.id, role="user", content=code("import time; time.sleep(60)")
     )
     run = client.beta.threads.runs.create(thread.id, assistant_id=coder.id)
-    while not client.beta.threads.runs.steps.list(run.id, thread_id=thread.id).data:
-        pass
+    until(lambda: client.beta.threads.runs.steps.list(run.id, thread_id=thread.id).data)
     client.beta.threads.runs.cancel(run.id, thread_id=thread.id)
     run = client.beta.threads.runs.poll(run.id, thread_id=thread.id, poll_interval_ms=10)
     assert run.status == "cancelled"
@@ -169,9 +166,9 @@ def test_the_include_parameter_is_accepted(client, thread, ask):
     )
 
 
-def test_deleting_the_thread_removes_its_folder(client, thread, ask, tmp_path):
+def test_deleting_the_thread_removes_its_folder(client, thread, ask, database):
     ask(code("open('left.txt', 'w').write('x')"))
-    (folder,) = tmp_path.glob(f"assistants.db.threads/*/{thread.id}")
+    (folder,) = database.parent.glob(f"assistants.db.threads/*/{thread.id}")
     assert (folder / "left.txt").exists()
     client.beta.threads.delete(thread.id)
     assert not folder.exists()

@@ -6,8 +6,8 @@ import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
 from openai.types.beta.threads import Message, Run
 
-from assistants_server.server import Server
 from tests.conftest import MODEL
+from tests.serving import connected
 from tests.test_streaming import BEGUN, CALLED, SAID, sequence, stream_over_http
 from tests.test_vector_stores import FOURIER, GROUPS, add, upload
 from tests.upstream import completed, send_events, upstream
@@ -205,10 +205,7 @@ def test_what_a_model_is_told_and_what_it_may_cite(tmp_path):
             said = "Groups 【0:0†groups.md】, waves 【1:0†fourier.md】, lies 【7:3†lies.md】."
             send_events(handler, completed(said))
 
-    with upstream(answer) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
+    with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
         store = client.vector_stores.create()
         add(client, store, "groups.md", GROUPS)
         add(client, store, "fourier.md", FOURIER)
@@ -220,7 +217,6 @@ def test_what_a_model_is_told_and_what_it_may_cite(tmp_path):
         cited = names(client, message)
         found = client.beta.threads.runs.steps.list(message.run_id, thread_id=message.thread_id)
         steps = [step.to_dict() for step in found if step.type == "tool_calls"]
-        server.stop()
     assert cited == ["groups.md", "fourier.md"]
     assert asked[0]["tools"][0]["name"] == "file_search"
     told = [i["output"] for i in asked[2]["input"] if i.get("type") == "function_call_output"]

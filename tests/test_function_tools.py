@@ -3,13 +3,14 @@
 import json
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 from openai import BadRequestError, OpenAI
 
-from assistants_server.server import Server
 from helpers import DISPLAY_QUIZ_TOOL, answer_tool_calls, display_quiz
 from tests.conftest import MODEL
+from tests.serving import connected
 from tests.strict import check
 from tests.upstream import completed, send_events, upstream
 
@@ -119,15 +120,13 @@ def test_a_waiting_run_locks_its_thread_until_it_is_cancelled(client, thread, as
     client.beta.threads.messages.create(thread.id, role="user", content="free again")
 
 
-def test_a_run_that_waits_too_long_expires(client, thread, ask, tmp_path):
+def test_a_run_that_waits_too_long_expires(client, thread, ask, database):
     run = ask(ONE_QUIZ)
-    database = sqlite3.connect(tmp_path / "assistants.db")
-    with database:  # as if ten minutes had gone by
-        database.execute(
+    with closing(sqlite3.connect(database)) as file, file:  # as if ten minutes had gone by
+        file.execute(
             "UPDATE objects SET body = json_set(body, '$.expires_at', ?) WHERE id = ?",
             (int(time.time()) - 1, run.id),
         )
-    database.close()
     ended = client.beta.threads.runs.retrieve(run.id, thread_id=thread.id)
     assert ended.status == "expired"
     (step,) = client.beta.threads.runs.steps.list(run.id, thread_id=thread.id).data
@@ -136,18 +135,15 @@ def test_a_run_that_waits_too_long_expires(client, thread, ask, tmp_path):
         client.beta.threads.runs.submit_tool_outputs(run.id, thread_id=thread.id, tool_outputs=[])
 
 
-def test_another_server_on_the_same_file_can_take_up_a_waiting_run(client, thread, ask, tmp_path):
+def test_another_server_on_the_same_file_can_take_up_a_waiting_run(client, thread, ask, database):
     run = ask(ONE_QUIZ)
-    second = Server(tmp_path / "assistants.db")
-    second.start()
-    other = OpenAI(base_url=second.base_url, api_key=second.token)
-    ended = other.beta.threads.runs.submit_tool_outputs_and_poll(
-        run_id=run.id,
-        thread_id=thread.id,
-        tool_outputs=[{"tool_call_id": pending(run)[0].id, "output": '["a"]'}],
-        poll_interval_ms=5,
-    )
-    second.stop()
+    with connected(database) as other:
+        ended = other.beta.threads.runs.submit_tool_outputs_and_poll(
+            run_id=run.id,
+            thread_id=thread.id,
+            tool_outputs=[{"tool_call_id": pending(run)[0].id, "output": '["a"]'}],
+            poll_interval_ms=5,
+        )
     assert ended.status == "completed"
 
 
@@ -227,10 +223,7 @@ def test_tools_and_choices_reach_the_upstream(tmp_path):
         send_events(handler, completed("Done."))
 
     function = {"name": "f", "description": "d", "parameters": {"type": "object"}}
-    with upstream(answer) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
+    with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
         assistant = client.beta.assistants.create(
             model=MODEL,
             tools=[{"type": "code_interpreter"}, {"type": "function", "function": function}],
@@ -248,7 +241,6 @@ def test_tools_and_choices_reach_the_upstream(tmp_path):
                 parallel_tool_calls=False,
                 poll_interval_ms=5,
             )
-        server.stop()
     assert [body["tool_choice"] for body in asked] == [
         "none",
         "auto",
@@ -284,10 +276,7 @@ def test_code_and_function_calls_in_one_turn(tmp_path):
         done = any(item.get("type") == "function_call_output" for item in body["input"])
         send_events(handler, completed("Both done.") if done else completed("", output=calls)[1:])
 
-    with upstream(answer) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
+    with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
         tools = [{"type": "code_interpreter"}]
         tools.append({"type": "function", "function": {"name": "look_up"}})
         assistant = client.beta.assistants.create(model=MODEL, tools=tools)
@@ -300,7 +289,6 @@ def test_code_and_function_calls_in_one_turn(tmp_path):
             poll_interval_ms=5,
         )
         steps = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
-        server.stop()
     assert run.status == "completed"
     assert [len(step.step_details.tool_calls) for step in steps.data[:1]] == [4]
     outputs = {
@@ -316,16 +304,16 @@ def test_code_and_function_calls_in_one_turn(tmp_path):
 
 def test_a_model_that_never_stops_calling_is_stopped(tmp_path):
     call = function_call(1, "nowhere", "{}")
-    with upstream(lambda h, _: send_events(h, completed("", output=[call])[1:])) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
+
+    def answer(handler, _):
+        send_events(handler, completed("", output=[call])[1:])
+
+    with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
         tools = [{"type": "function", "function": {"name": "f"}}]
         assistant = client.beta.assistants.create(model=MODEL, tools=tools)
         run = client.beta.threads.create_and_run_poll(
             assistant_id=assistant.id, poll_interval_ms=20
         )
-        server.stop()
     assert run.status == "failed"
     assert "64 times" in run.last_error.message
 
@@ -345,17 +333,9 @@ def test_the_model_reads_its_own_items_in_their_order(tmp_path):
         first = len(asked) == 1
         send_events(handler, completed("", output=items)[1:] if first else completed("Done."))
 
-    with upstream(answer) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        try:
-            with OpenAI(base_url=server.base_url, api_key=server.token) as client:
-                assistant = client.beta.assistants.create(model=MODEL)
-                run = client.beta.threads.create_and_run_poll(
-                    assistant_id=assistant.id, poll_interval_ms=5
-                )
-        finally:
-            server.stop()
+    with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
+        assistant = client.beta.assistants.create(model=MODEL)
+        run = client.beta.threads.create_and_run_poll(assistant_id=assistant.id, poll_interval_ms=5)
     assert run.status == "completed", run.last_error
     outputs = [
         {

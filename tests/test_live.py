@@ -3,21 +3,20 @@
 import json
 
 import pytest
-from openai import APIStatusError, OpenAI
+from openai import APIStatusError
 
 from assistants_server.engine import Upstream
-from assistants_server.server import Server
 from tests.conftest import MODEL
+from tests.serving import client_of, connected, serving
 from tests.upstream import CANARY_KEY, send_events, send_json, upstream
 
 
 @pytest.fixture
 def live(server, tmp_path):
     """A client of a live server whose upstream is the offline `server`."""
-    front = Server(tmp_path / "live.db", upstream=Upstream(server.base_url, server.token))
-    front.start()
-    yield OpenAI(base_url=front.base_url, api_key=front.token, max_retries=0)
-    front.stop()
+    address = Upstream(server.base_url, server.token)
+    with connected(tmp_path / "live.db", upstream=address) as client:
+        yield client
 
 
 def test_a_run_asks_the_upstream(live):
@@ -62,15 +61,12 @@ def test_the_key_goes_to_the_upstream_and_nowhere_else(tmp_path):
         else:
             send_json(handler, 401, {"error": {"message": f"bad key {CANARY_KEY}", "type": "x"}})
 
-    with upstream(answer) as address:
-        front = Server(tmp_path / "a.db", upstream=Upstream(address.base_url, CANARY_KEY))
-        front.start()
-        client = OpenAI(base_url=front.base_url, api_key=front.token, max_retries=0)
+    with upstream(answer) as address, serving(tmp_path / "a.db", upstream=address) as front:
+        client = client_of(front)
         with pytest.raises(APIStatusError) as error:
             client.chat.completions.create(model=MODEL, messages=[])
         assistant = client.beta.assistants.create(model=MODEL)
         run = client.beta.threads.create_and_run_poll(assistant_id=assistant.id, poll_interval_ms=5)
-        front.stop()
     assert [headers["authorization"] for headers in seen] == [f"Bearer {CANARY_KEY}"] * 2
     assert front.token not in json.dumps(seen)
     assert CANARY_KEY not in str(error.value) + run.to_json()
@@ -81,10 +77,9 @@ def test_the_key_goes_to_the_upstream_and_nowhere_else(tmp_path):
 def test_an_upstream_that_is_away(tmp_path):
     with upstream(lambda *_: None) as gone:
         pass
-    front = Server(tmp_path / "a.db", upstream=gone)
-    front.start()
-    client = OpenAI(base_url=front.base_url, api_key=front.token, max_retries=0)
-    with pytest.raises(APIStatusError, match="OPENAI_BASE_URL") as error:
+    with (
+        connected(tmp_path / "a.db", upstream=gone) as client,
+        pytest.raises(APIStatusError, match="OPENAI_BASE_URL") as error,
+    ):
         client.models.list()
-    front.stop()
     assert error.value.status_code == 502

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,12 +16,22 @@ from tests.reworded import reword
 LIVE = [sys.executable, "-m", "notebooks.book.live"]
 
 
-def test_every_notebook_runs_against_a_second_instance_that_speaks_in_other_words(server: Server):
+each_chapter = pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+
+
+@pytest.mark.live_book
+@each_chapter
+def test_it_runs_against_a_second_instance_that_speaks_in_other_words(server: Server, path: Path):
     with FaultProxy(Upstream(server.base_url, server.token)) as proxy:
         proxy.change = reword
         key = {"OPENAI_API_KEY": proxy.upstream.api_key, "OPENAI_BASE_URL": proxy.upstream.base_url}
         ended = subprocess.run(
-            LIVE, cwd=ROOT, env={**os.environ, **key}, capture_output=True, text=True, timeout=300
+            [*LIVE, path],
+            cwd=ROOT,
+            env={**os.environ, **key},
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
     assert ended.returncode == 0, ended.stdout
     assert proxy.seen, "nothing went to the upstream"
@@ -36,7 +47,7 @@ def test_without_a_key_it_says_what_to_set():
     assert "Set OPENAI_API_KEY" in ended.stdout
 
 
-@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+@each_chapter
 def test_every_notebook_has_cells_that_are_checked_even_then(path):
     tagged = [c for c in read(path).cells if "nbval-check-output" in c.metadata.get("tags", [])]
     assert len(tagged) >= 2

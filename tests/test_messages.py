@@ -51,9 +51,9 @@ def test_messages_and_runs_go_with_their_thread(client: OpenAI, assistant, threa
         client.beta.threads.runs.retrieve(run.id, thread_id=thread.id)
 
 
-def test_a_thread_with_a_bad_message_is_not_created_at_all(client: OpenAI, tmp_path):
+def test_a_thread_with_a_bad_message_is_not_created_at_all(fresh_client: OpenAI, tmp_path):
     with pytest.raises(NotFoundError):
-        client.beta.threads.create(
+        fresh_client.beta.threads.create(
             messages=[
                 {"role": "user", "content": "fine"},
                 {

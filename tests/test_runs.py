@@ -1,11 +1,9 @@
 """Runs against the offline upstream: how they go, what they record, how they end."""
 
-import time
-
 import pytest
-from openai import BadRequestError, OpenAI
+from openai import BadRequestError, NotFoundError, OpenAI
 
-from tests.conftest import MODEL
+from tests.attacks.waiting import until
 
 WORKING = ("queued", "in_progress", "cancelling")
 
@@ -32,11 +30,11 @@ def slow_run(client: OpenAI, assistant, thread):
 
 
 def wait(client, run):
-    deadline = time.monotonic() + 20
-    while run.status in WORKING and time.monotonic() < deadline:
-        time.sleep(0.005)
-        run = client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)
-    return run
+    def ended():
+        now = client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)
+        return now if now.status not in WORKING else None
+
+    return until(ended)
 
 
 def test_a_run_is_queued_at_once_and_completes_by_itself(client, assistant, thread, ask):
@@ -227,8 +225,15 @@ def test_changes_made_while_a_run_works_are_kept(client, thread, slow_run):
 
 def test_deleting_the_thread_of_a_working_run_harms_nobody(client, assistant, thread, slow_run):
     client.beta.threads.delete(thread.id)
-    time.sleep(0.6)  # the server looks for deleted runs every quarter of a second
-    assert client.beta.assistants.retrieve(assistant.id).model == MODEL
+    with pytest.raises(NotFoundError, match=slow_run.id):
+        client.beta.threads.runs.retrieve(slow_run.id, thread_id=thread.id)
+    assert client.beta.assistants.retrieve(assistant.id) == assistant
+    run = client.beta.threads.create_and_run_poll(
+        assistant_id=assistant.id,
+        thread={"messages": [{"role": "user", "content": "2 + 2?"}]},
+        poll_interval_ms=5,
+    )
+    assert run.status == "completed"
 
 
 def test_a_nonsensical_model_is_no_matter_offline(client, thread, ask):

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from pathlib import Path
 
 import psutil
@@ -10,6 +9,7 @@ import pytest
 
 from assistants_server.code_interpreter import CodeInterpreter, isolation, sandbox_limits
 from assistants_server.store import Store
+from tests.attacks.waiting import until
 
 ROOT = Path(__file__).parent.parent
 
@@ -242,9 +242,7 @@ def test_an_idle_kernel_is_closed(tmp_path, monkeypatch):
         store = Store(tmp_path / "a.db")
         interpreter = CodeInterpreter(store)
         await interpreter.run("thread_1", "1", [])
-        deadline = time.monotonic() + 10
-        while kernels() and time.monotonic() < deadline:
-            await asyncio.sleep(0.1)
+        await asyncio.to_thread(until, lambda: not kernels())
         left = len(kernels())
         await interpreter.close()
         store.close()

@@ -4,12 +4,10 @@ import subprocess
 import sys
 import threading
 
-from openai import OpenAI
-
 from assistants_server.offline import tutors
 from assistants_server.offline.tutor_process import TutorProcess
-from assistants_server.server import Server
 from tests.conftest import ROOT
+from tests.serving import client_of, serving
 
 
 def test_a_server_answers_before_its_tutor_is_there(tmp_path, monkeypatch):
@@ -23,27 +21,21 @@ def test_a_server_answers_before_its_tutor_is_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(TutorProcess, "start", start_late)
     monkeypatch.setattr(tutors, "_tutors", None)  # those that all tests share are there already
-    server = Server(tmp_path / "a.db")
-    server.start()
-    try:
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
-        assert client.beta.assistants.list().data == []
-    finally:
-        there.set()
-        server.stop()
-        tutors._tutors.close()
+    with serving(tmp_path / "a.db") as server:
+        try:
+            assert client_of(server).beta.assistants.list().data == []
+        finally:
+            there.set()
+    tutors._tutors.close()
 
 
 def test_stopping_ends_the_thread_and_frees_the_port(tmp_path):
     before = threading.active_count()
-    server = Server(tmp_path / "a.db")
-    server.start()
-    port = int(server.base_url.split(":")[2].split("/")[0])
-    server.stop()
+    with serving(tmp_path / "a.db") as server:
+        port = int(server.base_url.split(":")[2].split("/")[0])
     assert threading.active_count() == before
-    again = Server(tmp_path / "a.db", port=port)
-    again.start()
-    again.stop()
+    with serving(tmp_path / "a.db", port=port) as again:
+        assert again.base_url == server.base_url
 
 
 def test_the_last_server_of_a_program_ends_its_tutors(tmp_path):
@@ -79,13 +71,8 @@ print(counts)
 
 
 def test_two_servers_of_one_process_are_apart(tmp_path):
-    servers = [Server(tmp_path / name) for name in ("a.db", "b.db")]
-    clients = []
-    for server in servers:
-        server.start()
-        clients.append(OpenAI(base_url=server.base_url, api_key=server.token))
-    clients[0].beta.assistants.create(model="m")
-    assert [len(client.beta.assistants.list().data) for client in clients] == [1, 0]
-    assert servers[0].token != servers[1].token
-    for server in servers:
-        server.stop()
+    with serving(tmp_path / "a.db") as first, serving(tmp_path / "b.db") as second:
+        clients = [client_of(first), client_of(second)]
+        clients[0].beta.assistants.create(model="m")
+        assert [len(client.beta.assistants.list().data) for client in clients] == [1, 0]
+        assert first.token != second.token

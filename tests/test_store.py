@@ -5,13 +5,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 from openai import OpenAI
 
 from assistants_server.server import Server
 from assistants_server.store import Store, StoreError
+from tests.attacks.waiting import until
 from tests.conftest import MODEL
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
@@ -44,7 +44,7 @@ class Alone:
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
         self.process.stdout.close()
 
 
@@ -76,11 +76,7 @@ def retrieve(client, run):
 
 
 def wait_until(client, run, *statuses):
-    deadline = time.monotonic() + 10
-    while run.status not in statuses and time.monotonic() < deadline:
-        time.sleep(0.01)
-        run = retrieve(client, run)
-    return run
+    return until(lambda: (now := retrieve(client, run)).status in statuses and now)
 
 
 def test_a_killed_process_loses_nothing_that_was_acknowledged(alone):
@@ -100,8 +96,7 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged(alone):
 def test_runs_that_a_killed_process_left_behind_are_failed(alone):
     first = alone()
     run = wait_until(first.client, start_slow_run(first.client), "in_progress")
-    while not first.client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id).data:
-        time.sleep(0.01)
+    until(lambda: first.client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id).data)
     first.stop(signal.SIGKILL)
     second = alone()
     ended = retrieve(second.client, run)

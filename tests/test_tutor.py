@@ -219,6 +219,18 @@ def test_the_same_question_has_the_same_answer():
     assert [say(q) for q in questions] == [say(q) for q in questions]
 
 
-@pytest.mark.parametrize("attack", ["__import__('os').system('true')", "lambda: 0", "x.__class__"])
-def test_a_message_is_never_executed(attack):
-    assert "offline tutor" in say(f"Solve {attack}") or "= " in say(f"Solve {attack}")
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "__import__('os').mkdir('{path}')",
+        "open('{path}', 'w')",
+        "(lambda: open('{path}', 'w'))()",
+        "x.__class__.__base__.__subclasses__()",
+    ],
+)
+@pytest.mark.parametrize("task", ["Solve {}", "Solve {} = 0", "What is {}?", "integrate {}", "{}"])
+def test_a_message_is_never_executed(attack, task, tmp_path):
+    path = tmp_path / "made"
+    answer = say(task.format(attack.format(path=path)))
+    assert not path.exists()
+    assert "<class" not in answer

@@ -3,10 +3,9 @@
 import socket
 
 import pytest
-from openai import OpenAI
 
-from assistants_server.server import Server
 from tests.conftest import MODEL
+from tests.serving import connected
 from tests.upstream import CANARY_KEY, completed, send_events, send_json, upstream
 
 
@@ -15,10 +14,7 @@ def run_with(tmp_path):
     """Return a function that runs one question against an upstream that answers like that."""
 
     def run_with(answer, instructions="Be kind.", **settings):
-        with upstream(answer) as address:
-            server = Server(tmp_path / "a.db", upstream=address)
-            server.start()
-            client = OpenAI(base_url=server.base_url, api_key=server.token)
+        with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
             assistant = client.beta.assistants.create(model=MODEL, instructions=instructions)
             run = client.beta.threads.create_and_run_poll(
                 assistant_id=assistant.id,
@@ -27,7 +23,6 @@ def run_with(tmp_path):
                 **settings,
             )
             messages = client.beta.threads.messages.list(run.thread_id, run_id=run.id).data
-            server.stop()
         return run, messages
 
     return run_with
@@ -115,10 +110,9 @@ def test_troubles_end_the_run_with_a_reason(run_with, answer, code, words):
 def test_nobody_there(tmp_path):
     with upstream(lambda *_: None) as gone:
         pass
-    server = Server(tmp_path / "a.db", upstream=gone)
-    server.start()
-    client = OpenAI(base_url=server.base_url, api_key=server.token)
-    assistant = client.beta.assistants.create(model=MODEL)
-    run = client.beta.threads.create_and_run_poll(assistant_id=assistant.id, poll_interval_ms=5)
-    server.stop()
+    with connected(tmp_path / "a.db", upstream=gone) as client:
+        assistant = client.beta.assistants.create(model=MODEL)
+        run = client.beta.threads.create_and_run_poll(assistant_id=assistant.id, poll_interval_ms=5)
     assert (run.status, run.last_error.code) == ("failed", "server_error")
+    assert f"at {gone.base_url} cannot be reached" in run.last_error.message
+    assert "Look at OPENAI_BASE_URL" in run.last_error.message

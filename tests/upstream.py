@@ -34,9 +34,11 @@ def upstream(answer: Answer) -> Iterator[Upstream]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Upstream(f"http://127.0.0.1:{server.server_port}/v1", CANARY_KEY)
-    server.shutdown()
-    server.server_close()
+    try:
+        yield Upstream(f"http://127.0.0.1:{server.server_port}/v1", CANARY_KEY)
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def send_json(handler: BaseHTTPRequestHandler, status: int, body: dict) -> None:

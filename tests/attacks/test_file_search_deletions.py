@@ -5,16 +5,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-from openai import APIStatusError, NotFoundError, OpenAI
+from openai import APIStatusError, NotFoundError
 
 from assistants_server.file_search import Library
 from assistants_server.file_search.index import Index
-from assistants_server.server import Server
 from assistants_server.store import VectorStoreRow
 from tests.attacks.waiting import until
 from tests.conftest import MODEL
+from tests.serving import connected
 from tests.test_file_search import TOOLS
 from tests.test_vector_stores import GROUPS, add, upload
+
+
+@pytest.fixture
+def server(fresh_server):
+    """A server for each test: they look at all that it keeps."""
+    return fresh_server
 
 
 def rows_left(database) -> tuple[int, int, int]:
@@ -92,22 +98,16 @@ def test_what_is_deleted_while_it_is_added_leaves_nothing_in_the_index(client, t
 
 def test_what_a_killed_server_has_not_cleared_up_is_cleared_up_at_the_next_start(tmp_path):
     database = tmp_path / "a.db"
-    server = Server(database)
-    server.start()
-    client = OpenAI(base_url=server.base_url, api_key=server.token)
-    stores = [client.vector_stores.create() for _ in range(2)]
-    files = [add(client, store, "groups.md", GROUPS * 50) for store in stores for _ in range(2)]
-    server.stop()
+    with connected(database) as client:
+        stores = [client.vector_stores.create() for _ in range(2)]
+        files = [add(client, store, "groups.md", GROUPS * 50) for store in stores for _ in range(2)]
     with sqlite3.connect(database) as objects:  # as if it had been killed in between
         objects.execute("DELETE FROM objects WHERE id IN (?, ?)", (stores[0].id, files[2].id))
     objects.close()
-    server = Server(database)
-    server.start()
-    until(lambda: rows_left(database)[0] == 1)
-    client = OpenAI(base_url=server.base_url, api_key=server.token)
-    kept = client.vector_stores.files.content(files[3].id, vector_store_id=stores[1].id).data
-    until(lambda: rows_left(database) == (1, len(kept), len(kept)))
-    server.stop()
+    with connected(database) as client:
+        until(lambda: rows_left(database)[0] == 1)
+        kept = client.vector_stores.files.content(files[3].id, vector_store_id=stores[1].id).data
+        until(lambda: rows_left(database) == (1, len(kept), len(kept)))
 
 
 def test_a_file_that_is_changed_while_it_is_read_is_read_once(client):

@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from openai import BadRequestError, OpenAI
+from openai import BadRequestError
 from openai.types.vector_stores import VectorStoreFile
 
 from assistants_server.file_search import passage_search, ranking
 from assistants_server.file_search.index import Index
 from assistants_server.file_search.rows import AUTO
-from assistants_server.server import Server
 from tests.conftest import MODEL
+from tests.serving import connected
 from tests.test_file_search import TOOLS, ask
 from tests.test_vector_stores import GROUPS, add
 from tests.upstream import completed, send_events, upstream
@@ -56,10 +56,7 @@ def test_a_models_question_of_40000_words_is_cut(tmp_path):
         call = {"type": "function_call", "id": "f", "name": "file_search", "arguments": query}
         return send_events(handler, completed("", output=[{**call, "call_id": "call_1"}])[1:])
 
-    with upstream(answer) as address:
-        server = Server(tmp_path / "a.db", upstream=address)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token)
+    with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
         store = client.vector_stores.create()
         add(client, store, "groups.md", GROUPS)
         resources = {"file_search": {"vector_store_ids": [store.id]}}
@@ -68,7 +65,6 @@ def test_a_models_question_of_40000_words_is_cut(tmp_path):
         )
         run, _ = ask(client, assistant, "Tell me.")
         steps = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id).data
-        server.stop()
     (call,) = steps[-1].step_details.tool_calls
     assert [result.file_name for result in call.file_search.results] == ["groups.md"]
 

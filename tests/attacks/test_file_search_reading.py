@@ -17,6 +17,12 @@ SLOW = {"bomb.html": COMMENTS, "bomb.pdf": slow_pdf()}
 
 
 @pytest.fixture
+def server(fresh_server):
+    """A server for each test, which ends the programs that the test has left reading."""
+    return fresh_server
+
+
+@pytest.fixture
 def store(client):
     return client.vector_stores.create()
 

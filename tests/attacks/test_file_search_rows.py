@@ -6,11 +6,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from openai import OpenAI
 
 from assistants_server.file_search.index import Index
-from assistants_server.server import Server
 from tests.attacks.waiting import until
+from tests.serving import connected
 from tests.test_vector_stores import GROUPS, add, upload
 
 # As the index was before a server claimed what it reads.
@@ -81,13 +80,10 @@ def test_a_bad_row_is_repaired_and_everything_else_goes_on(
     tmp_path, caplog, is_old, status, damage
 ):
     database = tmp_path / "a.db"
-    server = Server(database)
-    server.start()
-    client = OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0)
-    store = client.vector_stores.create()
-    bad = add(client, store, "bad.md", GROUPS, attributes={"week": 3, "grade": 1.0})
-    good = add(client, store, "good.md", GROUPS)
-    server.stop()
+    with connected(database) as client:
+        store = client.vector_stores.create()
+        bad = add(client, store, "bad.md", GROUPS, attributes={"week": 3, "grade": 1.0})
+        good = add(client, store, "good.md", GROUPS)
     index = tmp_path / "a.db.index"
     if is_old:
         in_the_first_schema(index)
@@ -105,23 +101,20 @@ def test_a_bad_row_is_repaired_and_everything_else_goes_on(
         )
     connection.close()
 
-    server = Server(database)
-    server.start()
-    client = OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0)
-    files = client.vector_stores.files
-    later = add(client, store, "later.md", GROUPS)
-    assert later.status == "completed"
-    listed = files.list(store.id, order="asc").data
-    assert [file.id for file in listed] == [bad.id, good.id, later.id]
-    assert until(lambda: files.retrieve(bad.id, vector_store_id=store.id).status == "completed")
-    repaired = files.retrieve(bad.id, vector_store_id=store.id)
-    assert repaired.attributes == ({"week": 3} if damage == "null" else {})
-    assert client.vector_stores.retrieve(store.id).file_counts.completed == 3
-    found = client.vector_stores.search(store.id, query="neutral element").data
-    assert {hit.file_id for hit in found} == {bad.id, good.id, later.id}
-    assert files.delete(bad.id, vector_store_id=store.id).deleted
-    assert [file.id for file in files.list(store.id)] == [later.id, good.id]
-    server.stop()
+    with connected(database) as client:
+        files = client.vector_stores.files
+        later = add(client, store, "later.md", GROUPS)
+        assert later.status == "completed"
+        listed = files.list(store.id, order="asc").data
+        assert [file.id for file in listed] == [bad.id, good.id, later.id]
+        assert until(lambda: files.retrieve(bad.id, vector_store_id=store.id).status == "completed")
+        repaired = files.retrieve(bad.id, vector_store_id=store.id)
+        assert repaired.attributes == ({"week": 3} if damage == "null" else {})
+        assert client.vector_stores.retrieve(store.id).file_counts.completed == 3
+        found = client.vector_stores.search(store.id, query="neutral element").data
+        assert {hit.file_id for hit in found} == {bad.id, good.id, later.id}
+        assert files.delete(bad.id, vector_store_id=store.id).deleted
+        assert [file.id for file in files.list(store.id)] == [later.id, good.id]
     logged = [record.fields for record in caplog.records if record.msg == "row repaired"]
     assert logged[0]["file"] == bad.id
     assert logged[0]["why"]

@@ -14,9 +14,9 @@ from openai.types.vector_stores import VectorStoreFile
 from assistants_server.file_search import Library, chunking
 from assistants_server.file_search.index import Index
 from assistants_server.file_search.rows import AUTO
-from assistants_server.server import Server
 from assistants_server.store import Store
 from tests.attacks.waiting import until
+from tests.serving import connected
 from tests.test_alone import alone
 from tests.test_vector_stores import GROUPS, add, upload
 
@@ -41,27 +41,25 @@ def assert_whole(database: Path, texts: dict[str, bytes]) -> None:
 
 def test_two_living_servers_read_each_file_once_and_whole(tmp_path):
     database = tmp_path / "a.db"
-    servers = [Server(database), Server(database)]
-    for server in servers:
-        server.start()
-    clients = [OpenAI(base_url=each.base_url, api_key=each.token) for each in servers]
-    store = clients[0].vector_stores.create()
-    texts, batches = {}, []
-    for round in range(5):
-        for client in clients:
-            some = {}
-            for number in range(8):
-                content = text(number, 600)
-                some[upload(client, f"{round}{number}.md", content).id] = content
-            texts |= some
-            batches.append(client.vector_stores.file_batches.create(store.id, file_ids=list(some)))
-    for batch in batches:
-        done = clients[1].vector_stores.file_batches.poll(
-            batch.id, vector_store_id=store.id, poll_interval_ms=20
-        )
-        assert done.file_counts.completed == 8
-    for server in servers:
-        server.stop()
+    with connected(database) as one, connected(database) as other:
+        clients = [one, other]
+        store = clients[0].vector_stores.create()
+        texts, batches = {}, []
+        for round in range(5):
+            for client in clients:
+                some = {}
+                for number in range(8):
+                    content = text(number, 600)
+                    some[upload(client, f"{round}{number}.md", content).id] = content
+                texts |= some
+                batches.append(
+                    client.vector_stores.file_batches.create(store.id, file_ids=list(some))
+                )
+        for batch in batches:
+            done = clients[1].vector_stores.file_batches.poll(
+                batch.id, vector_store_id=store.id, poll_interval_ms=20
+            )
+            assert done.file_counts.completed == 8
     assert_whole(database, texts)
 
 
@@ -156,11 +154,11 @@ def test_nothing_is_made_where_there_is_nothing_to_adopt(tmp_path):
     assert not (tmp_path / "a.db.index").exists()
 
 
-def test_an_index_that_another_process_locks_delays_only_what_needs_it(client, server, tmp_path):
+def test_an_index_that_another_process_locks_delays_only_what_needs_it(client, server, database):
     store = client.vector_stores.create()
     add(client, store, "groups.md", GROUPS)
     file = upload(client, "later.md", GROUPS)
-    lock = sqlite3.connect(tmp_path / "assistants.db.index", isolation_level=None)
+    lock = sqlite3.connect(f"{database}.index", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
     added = []
     adding = threading.Thread(

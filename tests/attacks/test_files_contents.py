@@ -13,13 +13,19 @@ import pytest
 from openai import APIConnectionError, InternalServerError, OpenAI
 
 from assistants_server import contents
-from assistants_server.server import Server
 from assistants_server.store import Store, new_id
 from tests.attacks.waiting import until
+from tests.serving import connected
 from tests.test_alone import alone
 
 CONTENT = bytes(range(256)) * 8192  # 2 MB
 SMALL = CONTENT[:50_000]
+
+
+@pytest.fixture
+def server(fresh_server):
+    """A server for each test: they look at all that it keeps."""
+    return fresh_server
 
 
 def headers(server) -> dict[str, str]:
@@ -182,11 +188,8 @@ def test_contents_and_the_index_are_for_this_user_only(client, tmp_path):
 
 def test_contents_that_no_file_has_are_removed_and_no_others(tmp_path):
     database, folder = tmp_path / "a.db", tmp_path / "a.db.files"
-    server = Server(database)
-    server.start()
-    client = OpenAI(base_url=server.base_url, api_key=server.token)
-    file = client.files.create(file=("a.bin", b"x"), purpose="assistants")
-    server.stop()
+    with connected(database) as client:
+        file = client.files.create(file=("a.bin", b"x"), purpose="assistants")
     living = Store(database)  # another server, which is just receiving an upload
     upload = f"{new_id('file-')}.{living.owner}.part"
     of_the_dead = f"{new_id('file-')}.{new_id('server_')}.part"
@@ -194,11 +197,9 @@ def test_contents_that_no_file_has_are_removed_and_no_others(tmp_path):
     without_a_row = new_id("file-")
     for name in (upload, of_the_dead, of_the_first_version, without_a_row, ".DS_Store"):
         (folder / name).write_bytes(b"x")
-    server = Server(database)
-    server.start()
-    until(lambda: {path.name for path in folder.iterdir()} == {file.id, upload, ".DS_Store"})
-    assert OpenAI(base_url=server.base_url, api_key=server.token).files.content(file.id).read()
-    server.stop()
+    with connected(database) as client:
+        until(lambda: {path.name for path in folder.iterdir()} == {file.id, upload, ".DS_Store"})
+        assert client.files.content(file.id).read()
     living.close()
 
 

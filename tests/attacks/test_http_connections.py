@@ -25,6 +25,12 @@ HALVES = {
 }
 
 
+@pytest.fixture
+def server(fresh_server):
+    """A server for each test: they look at all that it keeps."""
+    return fresh_server
+
+
 def connect(base_url: str) -> socket.socket:
     address = urlsplit(base_url)
     return socket.create_connection((address.hostname, address.port), timeout=PATIENCE)
@@ -138,14 +144,14 @@ def test_a_slow_body_that_moves_is_not_cut(impatient, server, monkeypatch):
             )
         )
         for letter in content:
-            time.sleep(0.15)
+            time.sleep(0.05)  # twelve of them are longer than BODY_SECONDS
             client.sendall(bytes([letter]))
         assert read_all(client).startswith(b"HTTP/1.1 200")
 
 
 def test_a_long_answer_is_not_cut(impatient):
     """It takes several times as long as a client may take for a request."""
-    seconds = 3
+    seconds = 1
 
     async def app(scope, receive, send):
         if scope["type"] == "lifespan":

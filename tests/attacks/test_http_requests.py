@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import httpx2
@@ -20,7 +20,6 @@ from assistants_server.api import (
     vector_stores,
 )
 from assistants_server.offline import chat_completions, responses
-from assistants_server.server import Server
 from assistants_server.web.json_body import MOST_LEVELS, MOST_VALUES
 from assistants_server.web.strict_route import StrictRoute
 from tests.conftest import MODEL
@@ -35,14 +34,6 @@ def nested(levels: int) -> str:
 def with_parameters(parameters: str) -> str:
     function = f'{{"name": "f", "parameters": {parameters}}}'
     return f'{{"model": "m", "tools": [{{"type": "function", "function": {function}}}]}}'
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server") / "a.db")
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

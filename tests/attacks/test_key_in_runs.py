@@ -4,12 +4,11 @@ import json
 from collections.abc import Callable
 
 import pytest
-from openai import OpenAI
 from openai.types.beta.threads import Message, Run
 
 from assistants_server.engine import guard
-from assistants_server.server import Server
 from tests.conftest import MODEL
+from tests.serving import connected
 from tests.upstream import CANARY_KEY, completed, send_events, send_json, upstream
 
 HALF = len(CANARY_KEY) // 2
@@ -20,10 +19,7 @@ def run_with(tmp_path) -> Callable[..., tuple[Run, list[Message]]]:
     """Return a function that runs one question against an upstream that answers like that."""
 
     def run_with(answer):
-        with upstream(answer) as address:
-            server = Server(tmp_path / "a.db", upstream=address)
-            server.start()
-            client = OpenAI(base_url=server.base_url, api_key=server.token)
+        with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
             assistant = client.beta.assistants.create(model=MODEL)
             run = client.beta.threads.create_and_run_poll(
                 assistant_id=assistant.id,
@@ -31,7 +27,6 @@ def run_with(tmp_path) -> Callable[..., tuple[Run, list[Message]]]:
                 poll_interval_ms=5,
             )
             messages = client.beta.threads.messages.list(run.thread_id, run_id=run.id).data
-            server.stop()
         return run, messages
 
     return run_with

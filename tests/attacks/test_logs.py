@@ -186,9 +186,7 @@ def test_more_connections_than_descriptors_do_not_fill_the_log(tmp_path: Path):
         try:
             for stream in streams:
                 stream.sendall(b"GET /v1/assistants HTTP/1.1\r\n")
-            end = time.monotonic() + 3  # more would come for as long as this lasts
-            while time.monotonic() < end:
-                time.sleep(0.1)
+            time.sleep(2)  # more would come for as long as this lasts
         finally:
             for stream in streams:
                 stream.close()

@@ -1,11 +1,9 @@
 """Odd requests to the offline endpoints: each is answered with 200 or a 400 that names its place."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx2
 import pytest
-
-from assistants_server.server import Server
 
 TOOL = {"type": "function", "name": "f"}
 CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
@@ -19,14 +17,6 @@ def schema(content: object, **more: object) -> dict:
 
 def tool(**changes: object) -> dict:
     return {"tools": [{**TOOL, **changes}]}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server") / "a.db")
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

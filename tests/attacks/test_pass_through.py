@@ -17,6 +17,7 @@ from assistants_server.api.pass_through import target
 from assistants_server.engine import Upstream
 from assistants_server.engine.guard import KeyFilter
 from assistants_server.server import Server
+from tests.serving import serving
 from tests.upstream import CANARY_KEY, send_json, upstream
 
 
@@ -56,11 +57,10 @@ def shared_front(tmp_path_factory) -> Iterator[Front]:
         front.answer(handler, body)
 
     with upstream(answer) as address:
-        server = Server(tmp_path_factory.mktemp("front") / "live.db", upstream=address)
-        front = Front(server)
-        server.start()
-        yield front
-        server.stop()
+        database = tmp_path_factory.mktemp("front") / "live.db"
+        with serving(database, upstream=address) as server:
+            front = Front(server)
+            yield front
 
 
 @pytest.fixture
@@ -341,15 +341,14 @@ def test_an_upload_is_passed_on_as_it_comes(tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), Slurp) as slow:
         threading.Thread(target=slow.serve_forever, daemon=True).start()
         address = Upstream(f"http://127.0.0.1:{slow.server_port}/v1", CANARY_KEY)
-        server = Server(tmp_path / "live.db", upstream=address)
-        server.start()
-        headers = {"Authorization": f"Bearer {server.token}", "Content-Length": str(2 * half)}
         try:
-            answer = httpx2.post(
-                f"{server.base_url}/uploads", content=parts(), headers=headers, timeout=60
-            )
+            with serving(tmp_path / "live.db", upstream=address) as server:
+                headers = {"Authorization": f"Bearer {server.token}"}
+                headers["Content-Length"] = str(2 * half)
+                answer = httpx2.post(
+                    f"{server.base_url}/uploads", content=parts(), headers=headers, timeout=60
+                )
         finally:
-            server.stop()
             slow.shutdown()
     assert answer.json() == {"length": str(2 * half)}
 

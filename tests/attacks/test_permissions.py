@@ -6,18 +6,18 @@ Windows has no such rights on files: there the user's own folder keeps others ou
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from openai import OpenAI
 
 from assistants_server import private_files
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.file_search.index import Index
-from assistants_server.server import Server
 from assistants_server.store import Store, StoreError
 from helpers.tracing.storage import Storage
 from tests.conftest import MODEL
+from tests.serving import client_of, serving
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no rights of this kind")
 
@@ -57,11 +57,8 @@ def open_to_others(folder: Path) -> list[str]:
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077], indirect=True, ids=oct)
 def test_nothing_that_a_server_makes_is_open_to_others(tmp_path: Path):
     data = tmp_path / "new" / "data"
-    server = Server(data / "a.db")
-    server.start()
-    storage = Storage(data / "a.db.traces")
-    try:
-        with OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0) as client:
+    with serving(data / "a.db") as server, closing(Storage(data / "a.db.traces")):
+        with client_of(server) as client:
             file = client.files.create(file=("a.txt", b"secret\n" * 99), purpose="assistants")
             vector_store = client.vector_stores.create()
             client.vector_stores.files.create_and_poll(file.id, vector_store_id=vector_store.id)
@@ -86,9 +83,6 @@ def test_nothing_that_a_server_makes_is_open_to_others(tmp_path: Path):
         contents = len(list((data / "a.db.files").iterdir()))
         (of_thread,) = data.glob("a.db.threads/*/*")
         assert not mode(of_thread) & 0o077
-    finally:
-        storage.close()
-        server.stop()
     assert while_it_runs == open_to_others(tmp_path / "new") == []
     assert {"", "-wal", "-shm", ".index", ".index-wal", ".traces", ".traces-wal"} <= made
     assert any(name.endswith(".lock") for name in made)

@@ -19,8 +19,8 @@ from openai.types import FileObject
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.code_interpreter.interpreter import Result
 from assistants_server.file_search import Library
-from assistants_server.server import Server
 from tests.conftest import MODEL
+from tests.serving import connected
 from tests.upstream import completed, send_events, upstream
 
 SECONDS = 30
@@ -209,12 +209,11 @@ def standing(folder: Path, stage: str) -> Iterator[Stand]:
     with pytest.MonkeyPatch.context() as patch, upstream(hold.answer) as model:
         patch.setattr(CodeInterpreter, "run", run_code)
         patch.setattr(Library, "search", held_search)
-        server = Server(database, upstream=model)
-        server.start()
-        with OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0) as client:
-            yield Stand(client, str(database), made(client), hold)
-        hold.go.set()
-        server.stop()
+        with connected(database, upstream=model) as client:
+            try:
+                yield Stand(client, str(database), made(client), hold)
+            finally:
+                hold.go.set()
 
 
 @pytest.fixture

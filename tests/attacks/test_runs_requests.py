@@ -13,15 +13,21 @@ from assistants_server import tokens
 from assistants_server.api import messages
 from assistants_server.engine import prompt
 from assistants_server.file_search import Library
-from assistants_server.server import Server
 from assistants_server.store import NotFound, Store
 from assistants_server.tools import Context, Toolbox
 from tests.attacks.waiting import until
 from tests.conftest import MODEL
+from tests.serving import connected
 from tests.upstream import completed, send_events, upstream
 
 FUNCTION = {"type": "function", "function": {"name": "look_up"}}
 NO_TOOLS = Toolbox(Context(None, None, None, "thread_1", list), [])
+
+
+@pytest.fixture
+def server(fresh_server):
+    """A server for each test: they look at all that it keeps."""
+    return fresh_server
 
 
 @pytest.fixture
@@ -256,10 +262,11 @@ def test_others_get_their_turn_while_a_prompt_is_made(long_thread):
 
 def test_an_image_that_is_too_large_ends_the_run_with_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(prompt, "MOST_IMAGE_BYTES", 1000)
-    with upstream(lambda handler, body: send_events(handler, completed("seen"))) as model:
-        server = Server(tmp_path / "images.db", upstream=model)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0)
+
+    def answer(handler, _):
+        send_events(handler, completed("seen"))
+
+    with upstream(answer) as model, connected(tmp_path / "images.db", upstream=model) as client:
         assistant, statuses = client.beta.assistants.create(model=MODEL), []
         for size in (1000, 1001):
             file = client.files.create(file=("a.png", b"x" * size), purpose="vision")
@@ -270,7 +277,6 @@ def test_an_image_that_is_too_large_ends_the_run_with_its_name(tmp_path, monkeyp
                 poll_interval_ms=5,
             )
             statuses.append(run.status)
-        server.stop()
     assert statuses == ["completed", "failed"]
     assert file.id in run.last_error.message
     assert "Make it smaller" in run.last_error.message
@@ -278,10 +284,11 @@ def test_an_image_that_is_too_large_ends_the_run_with_its_name(tmp_path, monkeyp
 
 def test_half_a_character_from_a_model_is_replaced(tmp_path):
     half = "x = \ud800 1"
-    with upstream(lambda handler, body: send_events(handler, completed(half))) as model:
-        server = Server(tmp_path / "half.db", upstream=model)
-        server.start()
-        client = OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0)
+
+    def answer(handler, _):
+        send_events(handler, completed(half))
+
+    with upstream(answer) as model, connected(tmp_path / "half.db", upstream=model) as client:
         assistant, thread = client.beta.assistants.create(model=MODEL), client.beta.threads.create()
         names = [
             event.event
@@ -290,7 +297,6 @@ def test_half_a_character_from_a_model_is_replaced(tmp_path):
             )
         ]
         (message,) = client.beta.threads.messages.list(thread.id).data
-        server.stop()
     assert names[-1] == "thread.run.completed"
     assert message.content[0].text.value == "x = ? 1"
 

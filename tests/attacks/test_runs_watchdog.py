@@ -20,10 +20,10 @@ from assistants_server.engine import execution
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.watchdog import Watchdog
 from assistants_server.file_search import Library
-from assistants_server.server import Server
 from assistants_server.store import Store, new_id
 from tests.attacks.waiting import until
 from tests.conftest import MODEL, ROOT
+from tests.serving import connected, serving
 from tests.upstream import completed, send_events, upstream
 
 SECONDS = 30
@@ -59,13 +59,9 @@ def database(tmp_path):
 
 @pytest.fixture
 def client(database, model) -> Iterator[OpenAI]:
-    with upstream(model.answer) as address:
-        server = Server(database, upstream=address)
-        server.start()
-        with OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0) as client:
-            yield client
+    with upstream(model.answer) as address, connected(database, upstream=address) as client:
+        yield client
         model.go.set()
-        server.stop()
 
 
 def start(client: OpenAI, tools: list | None = None) -> Run:
@@ -136,9 +132,8 @@ def test_a_living_server_ends_what_a_dead_one_left(client, database, before, aft
 def test_a_server_is_killed_beside_another(tmp_path):
     """Its runs end while the other lives on, the cancelled one as cancelled."""
     database = tmp_path / "assistants.db"
-    server = Server(database)
-    server.start()
     with (
+        serving(database) as server,
         subprocess.Popen(
             [sys.executable, "-m", "assistants_server", "--port", "0", "--db", str(database)],
             cwd=ROOT,
@@ -167,7 +162,6 @@ def test_a_server_is_killed_beside_another(tmp_path):
         client.beta.threads.runs.cancel(second.id, thread_id=second.thread_id)
         assert until(lambda: ends(client, first)).status == "failed"
         assert until(lambda: ends(client, second)).status == "cancelled"
-    server.stop()
 
 
 def ends(client: OpenAI, run: Run) -> Run | None:
@@ -262,15 +256,12 @@ def test_what_others_left_is_offered_with_the_names_of_the_living(database, monk
         offered.append(alive)
 
     monkeypatch.setattr(Library, "adopt", adopt)
-    with closing(Store(database)) as other:
-        server = Server(database)
-        server.start()
+    with closing(Store(database)) as other, serving(database):
         until(lambda: offered)
         assert other.owner in offered[0]
         assert len(offered[0]) == 2
         other.close()
         until(lambda: other.owner not in offered[-1])
-        server.stop()
 
 
 def test_a_lock_on_the_file_makes_no_living_server_look_dead(database, monkeypatch):
@@ -324,12 +315,9 @@ def test_cancelling_twice(client, model):
 def test_cancelling_while_the_server_is_stopped(database, model):
     """The next server finds the run at an end."""
     with upstream(model.answer) as address:
-        server = Server(database, upstream=address)
-        server.start()
-        with OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0) as client:
+        with connected(database, upstream=address) as client:
             run = start(client)
             assert model.asked.wait(SECONDS)
             client.beta.threads.runs.cancel(run.id, thread_id=run.thread_id)
-        server.stop()
         model.go.set()
     assert stored(database, run)["status"] in ("cancelled", "failed")

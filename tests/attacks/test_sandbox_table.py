@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from assistants_server.code_interpreter import bwrap, isolation, sandbox_limits
-from assistants_server.server import Server
 from tests.conftest import MODEL, ROOT
 from tests.running import Running
+from tests.serving import serving
 
 LINUX = sys.platform == "linux"
 
@@ -174,9 +174,7 @@ def test_where_others_can_reach_the_server_code_is_run_only_if_it_is_isolated_or
         monkeypatch.setattr(bwrap, "way", lambda: None)
     elif bwrap.way() is None:
         pytest.skip("bwrap is not installed or not allowed on this machine")
-    server = Server(tmp_path / "a.db", host, unsafe_code=unsafe_code)
-    server.start()
-    try:
+    with serving(tmp_path / "a.db", host=host, unsafe_code=unsafe_code) as server:
         address = server.base_url.replace(host, "127.0.0.1")
         with OpenAI(base_url=address, api_key=server.token, max_retries=0) as client:
             coder = client.beta.assistants.create(model=MODEL, tools=[{"type": "code_interpreter"}])
@@ -187,8 +185,6 @@ def test_where_others_can_reach_the_server_code_is_run_only_if_it_is_isolated_or
                 poll_interval_ms=10,
             )
             steps = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id).data
-    finally:
-        server.stop()
     (output,) = steps[-1].step_details.tool_calls[0].code_interpreter.outputs
     assert run.status == "completed"
     assert (output.logs == "42") is runs

@@ -9,12 +9,12 @@ import threading
 
 import httpx2
 import pytest
-from openai import InternalServerError, OpenAI
+from openai import InternalServerError
 
 from assistants_server.code_interpreter import CodeInterpreter
-from assistants_server.server import Server
 from tests.attacks.waiting import until
 from tests.conftest import MODEL, ROOT
+from tests.serving import client_of, serving
 
 SECONDS = 60
 
@@ -31,16 +31,16 @@ def stopping(tmp_path, monkeypatch):
         await close(self)
 
     monkeypatch.setattr(CodeInterpreter, "close", slowly)
-    server = Server(tmp_path / "assistants.db")
-    server.start()
-    with OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0) as client:
+    with serving(tmp_path / "assistants.db") as server, client_of(server) as client:
         client.beta.assistants.create(model=MODEL)
         stop = threading.Thread(target=server.stop)
         stop.start()
-        assert closing.wait(SECONDS)
-        yield client
-        go.set()
-        stop.join()
+        try:
+            assert closing.wait(SECONDS)
+            yield client
+        finally:
+            go.set()
+            stop.join()
 
 
 def test_a_server_that_stops_begins_nothing_new(stopping):

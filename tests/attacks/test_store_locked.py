@@ -13,10 +13,10 @@ from openai import InternalServerError, OpenAI
 
 from assistants_server import server as server_module
 from assistants_server.api import context
-from assistants_server.server import Server
 from assistants_server.store import Busy, Store, Unwritable
 from tests.attacks.waiting import until
 from tests.conftest import MODEL
+from tests.serving import connected
 from tests.upstream import completed, send_events, upstream
 
 SECONDS = 30
@@ -83,13 +83,12 @@ def opened(monkeypatch) -> list[Store]:
 
 @pytest.fixture
 def client(tmp_path, held, opened) -> Iterator[OpenAI]:
-    with upstream(held.answer) as model:
-        server = Server(tmp_path / "assistants.db", upstream=model)
-        server.start()
-        with OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0) as client:
-            yield client
+    with (
+        upstream(held.answer) as model,
+        connected(tmp_path / "assistants.db", upstream=model) as client,
+    ):
+        yield client
         held.go.set()
-        server.stop()
 
 
 def health(client: OpenAI) -> int:

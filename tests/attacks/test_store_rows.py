@@ -5,8 +5,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -16,10 +15,10 @@ from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
 
-from assistants_server.server import Server
 from assistants_server.store import Store, StoreError, Unreadable, Unstorable, database, new_id
 from tests.attacks.waiting import until
 from tests.conftest import MODEL
+from tests.serving import connected
 
 GONE = new_id("server_")  # a server that ended without a word
 RUN = {
@@ -64,18 +63,9 @@ def edit(path: Path, statement: str, *values: object) -> None:
         file.execute(statement, values)
 
 
-@contextmanager
-def served(path: Path) -> Iterator[OpenAI]:
-    server = Server(path)
-    server.start()
-    with OpenAI(base_url=server.base_url, api_key=server.token, max_retries=0) as client:
-        yield client
-    server.stop()
-
-
 def test_the_message_that_a_run_was_writing_was_deleted(tmp_path):
     left_behind(tmp_path / "a.db")
-    with served(tmp_path / "a.db") as client:
+    with connected(tmp_path / "a.db") as client:
         run = client.beta.threads.runs.retrieve("run_1", thread_id="thread_1")
         assert (run.status, run.last_error.code) == ("failed", "server_error")
         (step,) = client.beta.threads.runs.steps.list("run_1", thread_id="thread_1").data
@@ -99,7 +89,7 @@ def test_a_row_that_cannot_be_read(tmp_path, row, body, caplog):
     path = tmp_path / "a.db"
     left_behind(path)
     edit(path, "UPDATE objects SET body = CAST(? AS TEXT) WHERE id = ?", body, row)
-    with served(path) as client:
+    with connected(path) as client:
         assert client.beta.assistants.create(model=MODEL).model == MODEL
         if row == "thread_1":
             with pytest.raises(InternalServerError, match="'thread_1'"):
@@ -121,7 +111,7 @@ def test_a_list_leaves_out_what_cannot_be_read_and_it_can_be_deleted(tmp_path):
             fields = {"object": "assistant", "created_at": 1, "model": MODEL, "tools": []}
             store.insert(Assistant.model_validate({"id": f"asst_{number}", **fields}))
     edit(path, "UPDATE objects SET body = '{' WHERE id IN ('asst_1', 'asst_3', 'asst_4')")
-    with served(path) as client:
+    with connected(path) as client:
         page = client.beta.assistants.list(limit=1)
         assert [each.id for each in page] == ["asst_2", "asst_0"], "over pages of one"
         with pytest.raises(InternalServerError) as error:
@@ -240,7 +230,7 @@ def test_a_damaged_page_is_an_answer_in_openais_shape(tmp_path):
         except StoreError:
             page = 6  # a SQLite without dbstat
     damage(path, page)
-    with served(path) as client:
+    with connected(path) as client:
         headers = {"Authorization": f"Bearer {client.api_key}"}
         answers = [
             httpx2.get(f"{client.base_url}threads/thread_{number}", headers=headers)
@@ -264,7 +254,7 @@ def test_a_folder_named_like_a_pattern_leaves_the_runs_of_a_living_server_alone(
         first.claim(run)
         with closing(Store(path)) as second:
             assert second.living_owners() == {first.owner, second.owner}
-        with served(path):
+        with connected(path):
             assert first.get(Run, "run_1").status == "in_progress"
         assert first.living_owners() == {first.owner}
 
@@ -304,7 +294,7 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path):
     with closing(sqlite3.connect(path)) as file:
         assert file.execute("PRAGMA user_version").fetchone() == (database.SCHEMA_VERSION,)
         assert file.execute("SELECT count(*) FROM objects").fetchone() == (4,)
-    with served(path) as client:
+    with connected(path) as client:
         until(
             lambda: (
                 client.beta.threads.runs.retrieve("run_1", thread_id="thread_1").status == "expired"
