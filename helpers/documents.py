@@ -8,7 +8,7 @@ from openai import OpenAI, omit
 from openai.types import FileChunkingStrategyParam, VectorStore
 from openai.types.beta.threads import FileCitationAnnotation, Message, Text
 from openai.types.beta.threads.runs import FileSearchToolCall
-from tqdm.auto import tqdm  # type: ignore[import-untyped]  # it has no types
+from tqdm.auto import tqdm
 
 from assistants_server.marks import MARK, place
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from html import escape
 
-import ipywidgets as widgets  # type: ignore[import-untyped]  # it has no types
+import ipywidgets as widgets
 from openai import OpenAI
 from openai.types.beta.threads import Run
 from openai.types.beta.threads.run_submit_tool_outputs_params import ToolOutput

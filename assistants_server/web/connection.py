@@ -172,6 +172,7 @@ class Connection(HttpToolsProtocol):
         waiting = [
             each
             for each in self.connections
+            if isinstance(each, Connection)  # all are, which uvicorn's types do not know
             if each is not self and not each._has_request() and not each.transport.is_closing()
         ]
         if waiting:

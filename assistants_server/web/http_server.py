@@ -84,7 +84,8 @@ class _Uvicorn(uvicorn.Server):
         if counter % TICKS_A_SECOND == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
-                connection.close_if_late(now)
+                if isinstance(connection, Connection):  # all are, which uvicorn's types do not know
+                    connection.close_if_late(now)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -112,13 +112,14 @@ def _check(value: Any, level: int) -> None:
     elif kind is dict or kind is list:
         if level > MOST_LEVELS:
             raise _Unusable(TOO_DEEP)
-        for key, each in value.items() if kind is dict else enumerate(value):
+        members = value.items() if kind is dict else enumerate(value)
+        for key, each in members:
             try:
-                if kind is dict:
+                if isinstance(key, str):
                     _check_text(key)
                 _check(each, level + 1)
             except _Unusable as error:
-                error.path.insert(0, _shown(key) if kind is dict else key)
+                error.path.insert(0, _shown(key) if isinstance(key, str) else key)
                 raise
 
 

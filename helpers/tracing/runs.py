@@ -19,7 +19,7 @@ from openai.types.beta.threads.runs import RunStep
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
-from wrapt import wrap_function_wrapper  # type: ignore[import-untyped]  # it has no types
+from wrapt import wrap_function_wrapper
 
 from helpers.tracing import switches
 
@@ -189,8 +189,8 @@ def _ending(result: Any, started: int, creates: bool, kwargs: dict) -> Iterator[
 
 def _note(run: Run, started: int, creates: bool, kwargs: dict) -> None:
     """Note the status of a run in its span; one that has just been created gets a span."""
-    # The attributes are those that AgentOps' dashboard reads. AgentOps has no types.
-    from agentops.instrumentation.providers.openai.wrappers import (  # type: ignore[import-untyped]
+    # The attributes are those that AgentOps' dashboard reads.
+    from agentops.instrumentation.providers.openai.wrappers import (
         handle_run_attributes,
     )
 

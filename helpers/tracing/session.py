@@ -47,7 +47,7 @@ class Trace:
         _latest = self
         if self._tracing is None:
             return
-        import agentops  # type: ignore[import-untyped]  # AgentOps has no types
+        import agentops
 
         # In an empty context, since a trace that begins inside another would be a part of it.
         self._outside = context.attach(context.Context())

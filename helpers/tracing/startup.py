@@ -59,15 +59,14 @@ def _start() -> Tracing | None:
 
 
 def _start_agentops() -> Tracing:
-    # AgentOps has no types.
-    from agentops.instrumentation.providers.openai import (  # type: ignore[import-untyped]
+    from agentops.instrumentation.providers.openai import (
         OpenaiInstrumentor,
     )
-    from agentops.logging.config import (  # type: ignore[import-untyped]
+    from agentops.logging.config import (
         intercept_opentelemetry_logging,
     )
-    from agentops.sdk import core  # type: ignore[import-untyped]
-    from agentops.sdk.attributes import (  # type: ignore[import-untyped]
+    from agentops.sdk import core
+    from agentops.sdk.attributes import (
         get_global_resource_attributes,
     )
     from opentelemetry.instrumentation.threading import ThreadingInstrumentor
