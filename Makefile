@@ -14,8 +14,6 @@ BIN := .venv/bin
 endif
 PY := $(BIN)/python
 READY := .venv/.installed
-# The tests of one file stay together: they share servers. `make test PARALLEL=` runs one at a time.
-PARALLEL := -n 2 --dist loadfile
 
 .PHONY: run test test-live lab bench soak fuzz refresh lock install
 
@@ -26,7 +24,7 @@ test: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest $(PARALLEL)
+	$(PY) -m pytest
 
 test-live: $(READY)
 	$(PY) -m notebooks.book.live
