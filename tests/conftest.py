@@ -8,7 +8,7 @@ import functools
 import os
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psutil
@@ -36,6 +36,7 @@ ssl.create_default_context = functools.cache(ssl.create_default_context)
 from assistants_server.code_interpreter.sandbox import LAUNCHER  # noqa: E402
 from assistants_server.offline.tutors import ask, tutors  # noqa: E402
 from assistants_server.server import Server  # noqa: E402
+from assistants_server.tools import sound  # noqa: E402
 from assistants_server.tutor import Conversation  # noqa: E402
 from assistants_server.web.http_server import HttpServer  # noqa: E402
 from tests.agentops_service import KEY as AGENTOPS_KEY  # noqa: E402
@@ -125,6 +126,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {item.path.parent.name, item.path.name, item.name.partition("[")[0]} & SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Workers send reports as UTF-8, which half of a surrogate pair in a log is not."""
+    report = yield
+    report.sections = [(name, sound(text)) for name, text in report.sections]
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
