@@ -3,34 +3,35 @@
 from typing import Annotated, Literal
 
 from openai.types import beta
-from openai.types.beta import AssistantTool, AssistantToolChoiceFunction, AssistantToolChoiceOption
-from openai.types.beta import threads as sdk
+from openai.types.beta import threads
 from openai.types.beta.threads import runs
-from openai.types.beta.threads.runs import ToolCall, ToolCallDelta, run_step, run_step_delta
+from openai.types.beta.threads.runs import run_step, run_step_delta
 from pydantic import BaseModel
 
 from assistants_server.tools import TYPES, As, one_of
 
+Tools = list[Annotated[beta.AssistantTool, one_of("settings_model")]]
+
 
 class ToolChoice(BaseModel):
     type: Annotated[str, As(Literal[TYPES])]
-    function: AssistantToolChoiceFunction | None = None
+    function: beta.AssistantToolChoiceFunction | None = None
 
 
 class Assistant(beta.Assistant):
-    tools: list[Annotated[AssistantTool, one_of("settings_model")]]
+    tools: Tools
 
 
-class Run(sdk.Run):
-    tools: list[Annotated[AssistantTool, one_of("settings_model")]]
+class Run(threads.Run):
+    tools: Tools
     tool_choice: Annotated[
-        AssistantToolChoiceOption | None,
+        beta.AssistantToolChoiceOption | None,
         As(Literal["none", "auto", "required"] | ToolChoice | None),
     ] = None
 
 
 class ToolCallsStepDetails(runs.ToolCallsStepDetails):
-    tool_calls: list[Annotated[ToolCall, one_of("record_model")]]
+    tool_calls: list[Annotated[runs.ToolCall, one_of("record_model")]]
 
 
 class RunStep(runs.RunStep):
@@ -40,7 +41,7 @@ class RunStep(runs.RunStep):
 
 
 class ToolCallDeltaObject(runs.ToolCallDeltaObject):
-    tool_calls: list[Annotated[ToolCallDelta, one_of("delta_model")]] | None = None
+    tool_calls: list[Annotated[runs.ToolCallDelta, one_of("delta_model")]] | None = None
 
 
 class RunStepDelta(runs.RunStepDelta):

@@ -13,7 +13,7 @@ from openai.types.beta.threads import Message, MessageContent
 from assistants_server import tokens
 from assistants_server.engine.steps import calls_of, message_of
 from assistants_server.store import ModelItems, NotFound, Store
-from assistants_server.tools import Toolbox, kind
+from assistants_server.tools import KINDS, Toolbox
 from assistants_server.wire import Run, RunStep
 
 FEWEST_OUTPUT_TOKENS = 16  # the least that the Responses API takes
@@ -77,9 +77,8 @@ async def _done(store: Store, steps: list[RunStep]) -> AsyncIterator[dict[str, A
             yield item
             if item["type"] == "function_call":
                 call = next(calls)
-                output = kind(call.type).output(call, number)
-                named = {"type": "function_call_output", "call_id": call.id}
-                yield {**named, "output": output}
+                output = KINDS[call.type].output(call, number)
+                yield {"type": "function_call_output", "call_id": call.id, "output": output}
                 number += 1
 
 

@@ -2,7 +2,7 @@
 
 from openai.types.beta.threads.runs import ToolCall
 
-from assistants_server.tools import kind
+from assistants_server.tools import KINDS
 from assistants_server.wire import RunStep, ToolCallsStepDetails
 
 
@@ -26,7 +26,7 @@ def public(step: RunStep) -> RunStep:
     """Return a step without what its tools show only if a client asks for it."""
     if step.step_details.type != "tool_calls":
         return step
-    calls = [kind(call.type).public(call) for call in calls_of(step)]
+    calls = [KINDS[call.type].public(call) for call in calls_of(step)]
     return step.model_copy(update={"step_details": with_calls(calls)})
 
 
