@@ -8,7 +8,7 @@ from openai.types.beta.threads import runs
 from openai.types.beta.threads.runs import run_step, run_step_delta
 from pydantic import BaseModel
 
-from assistants_server.tools import TYPES, As, one_of
+from assistants_server.tools import KINDS, TYPES, As, one_of
 
 Tools = list[Annotated[beta.AssistantTool, one_of("settings_model")]]
 
@@ -35,9 +35,30 @@ class ToolCallsStepDetails(runs.ToolCallsStepDetails):
 
 
 class RunStep(runs.RunStep):
+    """A step of a run. It creates a message, or holds calls."""
+
     step_details: Annotated[
         run_step.StepDetails, As(runs.MessageCreationStepDetails | ToolCallsStepDetails)
     ]
+
+    @property
+    def message_id(self) -> str | None:
+        """The id of the message that it creates, if it does."""
+        details = self.step_details
+        return details.message_creation.message_id if details.type == "message_creation" else None
+
+    @property
+    def calls(self) -> list[runs.ToolCall]:
+        """Its calls."""
+        return self.step_details.tool_calls if self.step_details.type == "tool_calls" else []
+
+    @property
+    def public(self) -> "RunStep":
+        """The step without what its tools show only if a client asks for it."""
+        step = self.model_copy(update={"step_details": self.step_details.model_copy()})
+        if step.step_details.type == "tool_calls":
+            step.step_details.tool_calls = [KINDS[each.type].public(each) for each in self.calls]
+        return step
 
 
 class ToolCallDeltaObject(runs.ToolCallDeltaObject):

@@ -121,8 +121,7 @@ class Execution:
                 if turn.cut_short:
                     return End("incomplete", reason="max_completion_tokens")
                 return End("completed")
-            waiting = await self._call_tools(turn.calls, toolbox)
-            if waiting:
+            if waiting := await self._call_tools(turn.calls, toolbox):
                 await self._require_action(waiting)
                 return None
         raise UpstreamError(f"The model called tools {MOST_TURNS} times without an answer.")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from assistants_server.engine.states import ENDED, Ended
-from assistants_server.engine.steps import public
 from assistants_server.wire import RunStep
 
 ERROR = "error"
@@ -88,9 +87,9 @@ class Feed:
                 del self._subscriptions[run_id]
 
     def publish(self, run_id: str, event: str, data: BaseModel) -> None:
-        """Publish an event of a run. Of a step, it holds what is `public`."""
+        """Publish an event of a run. Of a step, only what is `public`."""
         if run_id in self._subscriptions:
-            data = public(data) if isinstance(data, RunStep) else data
+            data = data.public if isinstance(data, RunStep) else data
             self._push(run_id, (event, _json(data)))
 
     def publish_piece(self, run_id: str, delta: Delta) -> None:

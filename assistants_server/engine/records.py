@@ -10,7 +10,6 @@ from assistants_server.clock import now, now_ms
 from assistants_server.engine import deltas
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import end_step, leave_incomplete
-from assistants_server.engine.steps import calls_of, with_calls
 from assistants_server.engine.turn import Block
 from assistants_server.store import ModelItems, Store, new_id
 from assistants_server.tools import KINDS, Tool, Toolbox
@@ -107,7 +106,7 @@ class Records:
             items: the model's reasoning and its calls as it wrote them, for its eyes only.
         """
         with self._store.change(RunStep, self._calls_step) as step:
-            step.step_details = with_calls(calls)
+            step.calls[:] = calls
             step.usage = usage
         behind = ModelItems(id=ModelItems.id_behind(self._calls_step), items=items)
         self._store.insert(behind, parent=self._calls_step)
@@ -115,9 +114,7 @@ class Records:
     def change_call(self, index: int, call: ToolCall) -> None:
         """Write a call of the open step again, with its outcome."""
         with self._store.change(RunStep, self._calls_step) as step:
-            calls = calls_of(step)
-            calls[index] = call
-            step.step_details = with_calls(calls)
+            step.calls[index] = call
         tool = KINDS[call.type]
         self.publish_call(tool, index, tool.outcome(call))
 
@@ -154,7 +151,8 @@ class Records:
         return {"created_at": now(), "status": "in_progress", "metadata": {}, **ids}
 
     def _calls(self) -> list[ToolCall]:
-        return calls_of(*self._store.all(RunStep, self._run.id))
+        steps = self._store.all(RunStep, self._run.id)
+        return [call for step in steps for call in step.calls]
 
     def _not_shown_yet(self) -> list[MessageContent]:
         """Return what the run's calls put in front of a message, and no message shows yet."""

@@ -12,7 +12,6 @@ from openai.types.beta.threads.run import IncompleteDetails, LastError, Usage
 from openai.types.beta.threads.runs.run_step import LastError as StepError
 
 from assistants_server.clock import now, now_ms
-from assistants_server.engine.steps import message_of
 from assistants_server.engine.turn import ErrorCode
 from assistants_server.store import NotFound, Store, StoreError, Unreadable
 from assistants_server.tools import sound
@@ -91,7 +90,7 @@ def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageConten
         for step in steps:
             if step.status != "in_progress":
                 continue
-            if message_id := message_of(step):
+            if message_id := step.message_id:
                 with suppress(NotFound, Unreadable):  # it was deleted meanwhile
                     with store.change(Message, message_id) as message:
                         message.content = list(written) or message.content

@@ -16,7 +16,6 @@ from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.file_search import Library
 from assistants_server.store import Store
 
-
 Model = type[BaseModel]
 
 
