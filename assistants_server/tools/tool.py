@@ -112,7 +112,7 @@ class Tool:
             "strict": True,
         }
 
-    async def carry_out(self, call: Call) -> ToolCall | None:
+    async def carry_out(self, call: Call) -> Any:
         """Carry out a call; return its `record`, or None if the client carries it out.
 
         Raises:
