@@ -15,7 +15,7 @@ from assistants_server.api import tool_resources
 from assistants_server.api.context import SECONDS_TO_WAIT, TheLibrary, TheStore
 from assistants_server.api.lists import Cursor, ListPage
 from assistants_server.clock import now
-from assistants_server.engine import active_run
+from assistants_server.engine.states import active_run
 from assistants_server.store import NotFound, Row, Store, new_id
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Body, Metadata

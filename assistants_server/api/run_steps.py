@@ -8,7 +8,6 @@ from pydantic import Field
 from assistants_server.api.context import TheStore
 from assistants_server.api.lists import Cursor, ListPage
 from assistants_server.api.runs import Include, RunQuery
-from assistants_server.engine import public
 from assistants_server.web.strict_route import StrictRoute
 from assistants_server.wire import Run, RunStep
 
@@ -26,7 +25,7 @@ async def list_all(
     store.get(Run, run_id, thread_id)
     page = store.page(RunStep, run_id, **cursor.model_dump(exclude={"include"}))
     if not cursor.include:
-        page.items[:] = map(public, page.items)
+        page.items[:] = [step.public for step in page.items]
     return ListPage[RunStep].of(page)
 
 
@@ -40,4 +39,4 @@ async def retrieve(
 ) -> RunStep:
     store.get(Run, run_id, thread_id)
     step = store.get(RunStep, step_id, run_id)
-    return step if query.include else public(step)
+    return step if query.include else step.public

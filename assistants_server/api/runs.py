@@ -15,11 +15,11 @@ from assistants_server.api.lists import ListPage, Paging
 from assistants_server.api.messages import Messages, prepare, to_search
 from assistants_server.api.threads import CreateThread, add_thread
 from assistants_server.clock import now
-from assistants_server.engine import (
+from assistants_server.engine import Engine
+from assistants_server.engine.states import (
     ACTIVE,
     SECONDS_TO_EXPIRE,
     End,
-    Engine,
     active_run,
     end_run,
     expire_if_due,

@@ -5,7 +5,7 @@ from openai.types.beta.threads.runs import FunctionToolCall
 
 from assistants_server.api.context import SECONDS_TO_WAIT, TheEngine, TheStore
 from assistants_server.api.event_stream import EventStream
-from assistants_server.engine import calls_of, end_step, expire_if_due
+from assistants_server.engine.states import end_step, expire_if_due
 from assistants_server.store import Store
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Body
@@ -72,7 +72,7 @@ def _fill(store: Store, run: Run, outputs: dict[str, str]) -> list[RunStep]:
     filled = []
     for step in store.all(RunStep, run.id):
         if step.status == "in_progress":
-            for call in calls_of(step):
+            for call in step.calls:
                 if isinstance(call, FunctionToolCall) and call.id in outputs:
                     call.function.output = outputs[call.id]
             end_step(step, "completed")

@@ -28,17 +28,16 @@ def text(message_id: str, index: int, value: str, refusal: bool) -> Delta:
     """Return a piece of what a message says, or of its refusal."""
 
     def build(value: str) -> MessageDeltaEvent:
-        if refusal:
-            return of_message(message_id, {"index": index, "type": "refusal", "refusal": value})
-        return of_message(message_id, {"index": index, "type": "text", "text": {"value": value}})
+        kind, said = ("refusal", value) if refusal else ("text", {"value": value})
+        return of_message(message_id, {"index": index, "type": kind, kind: said})
 
     return Delta(MESSAGE, (message_id, index), value, build)
 
 
-def partial(step_id: str, index: int, tool: Tool[Any, Any], value: str) -> Delta:
+def arguments(step_id: str, index: int, tool: type[Tool], value: str) -> Delta:
     """Return a piece of what a stream shows of a call's arguments."""
 
     def build(value: str) -> RunStepDeltaEvent:
-        return of_call(step_id, tool.delta(index, tool.partial(value)))
+        return of_call(step_id, tool.delta(index, {str(tool.streams): value}))
 
     return Delta(STEP, (step_id, index), value, build)

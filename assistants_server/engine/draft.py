@@ -1,23 +1,12 @@
 """What the model has said in a turn so far, on its way into messages and steps."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from openai.types.beta.threads import MessageContent
 
 from assistants_server.engine.records import Records
 from assistants_server.engine.turn import Block, CallBegun, Piece, Turn
-from assistants_server.tools import Call, Tool, Toolbox
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """A call that a stream shows."""
-
-    begun: CallBegun
-    tool: Tool[Any, Any]
-    stream: Callable[[str], str]
+from assistants_server.tools import Call, Toolbox
 
 
 class Draft:
@@ -30,13 +19,14 @@ class Draft:
         self._records = records
         self._toolbox = toolbox
         self._blocks: list[Block] = []
-        self._calls: dict[int, _Shown] = {}
-        self._closed = False
+        self._calls: dict[int, CallBegun] = {}
+        self._streamers: dict[int, Callable[[str], str]] = {}
 
     @property
     def content(self) -> list[MessageContent]:
         """What has been said, for a message that will not be finished."""
-        return [block.content for block in self._blocks if block.text]
+        said = self._said()
+        return self._records.front + said if said else []
 
     def writes(self, piece: Piece) -> bool:
         """Return whether a piece begins a message or a step, which is written at once."""
@@ -46,26 +36,36 @@ class Draft:
 
     def add(self, piece: Piece) -> None:
         """Take in a piece."""
-        if isinstance(piece.of, Block):
-            self._say(piece.of, piece.text)
-        else:
+        if isinstance(piece.of, CallBegun):
             self._call(piece.of, piece.text)
+        elif not self._calls:  # what is said after a call will be a message of its own, at the end
+            self._say(piece.of, piece.text)
 
     def finish(self, turn: Turn) -> None:
         """Write the whole turn."""
-        if turn.blocks:
-            self._write_message(turn)
+        if self._calls:  # the message before the calls is written; what came later is not
+            if later := turn.blocks[len(self._said()) :]:
+                self._records.open_message()
+                self._records.close_message(later)
+        elif turn.blocks:
+            # Some servers send a text only when it is whole.
+            for number, whole in enumerate(turn.blocks):
+                said = self._blocks[number] if number < len(self._blocks) else Block(number)
+                said.refusal = whole.type == "refusal"
+                self._say(said, _rest(_text(whole), said.text))
+            usage = None if turn.calls else turn.usage
+            self._records.close_message(turn.blocks, turn.cut_short, usage)
+        for number, call in enumerate(turn.calls):
+            begun = self._calls.get(number) or CallBegun(number, id=call.id, name=call.name)
+            self._call(begun, _rest(call.arguments, begun.text))
         if turn.calls:
-            for number, call in enumerate(turn.calls):
-                shown = self._calls.get(number)
-                begun = shown.begun if shown else CallBegun(number, id=call.id, name=call.name)
-                self._call(begun, _rest(call.arguments, begun.text))
             made = [self._toolbox.find(call.name).record(call) for call in turn.calls]
             self._records.write_calls(made, turn.items, turn.usage)
 
+    def _said(self) -> list[MessageContent]:
+        return [block.content for block in self._blocks if block.text]
+
     def _say(self, block: Block, text: str) -> None:
-        if self._calls:  # said after a call: it will be a message of its own, at the end
-            return
         if not self._records.message_is_open:
             self._records.open_message()
         if block.number == len(self._blocks):
@@ -75,31 +75,15 @@ class Draft:
     def _call(self, begun: CallBegun, arguments: str) -> None:
         if not self._calls:
             if self._records.message_is_open:
-                self._records.close_message(self.content)
-                self._closed = True
+                self._records.close_message(self._said())
             self._records.open_calls()
-        if begun.number not in self._calls:
-            tool = self._toolbox.find(begun.name)
-            self._calls[begun.number] = _Shown(begun, tool, tool.streamer())
-            first = tool.begin(begun.number, Call(begun.id, begun.name, ""))
-            self._records.publish_call(first)
-        shown = self._calls[begun.number]
-        self._records.add_to_call(shown.tool, begun.number, shown.stream(arguments))
-
-    def _write_message(self, turn: Turn) -> None:
-        if self._calls:  # the message before the calls is written; what came later is not
-            later = turn.blocks[len(self.content) :] if self._closed else turn.blocks
-            if later:
-                self._records.open_message()
-                self._records.close_message(later)
-            return
-        # Some servers send a text only when it is whole.
-        for number, whole in enumerate(turn.blocks):
-            said = self._blocks[number] if number < len(self._blocks) else Block(number)
-            said.refusal = whole.type == "refusal"
-            self._say(said, _rest(_text(whole), said.text))
-        usage = None if turn.calls else turn.usage
-        self._records.close_message(turn.blocks, turn.cut_short, usage)
+        tool, number = type(self._toolbox.find(begun.name)), begun.number
+        if number not in self._calls:
+            self._calls[number], self._streamers[number] = begun, tool.streamer()
+            empty = tool.details(Call(begun.id, begun.name, ""))
+            self._records.publish_call(tool, number, empty, begun.id)
+        if tool.streams:
+            self._records.add_to_call(tool, number, self._streamers[number](arguments))
 
 
 def _rest(whole: str, shown: str) -> str:

@@ -3,14 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from openai.types.beta import Thread, assistant, thread
-from openai.types.beta.threads import MessageContent, RequiredActionFunctionToolCall
-from openai.types.beta.threads.required_action_function_tool_call import Function
-from openai.types.beta.threads.run import RequiredAction, RequiredActionSubmitToolOutputs
+from openai.types.beta import Thread
+from openai.types.beta.threads.run import RequiredAction
 
 from assistants_server.clock import now
 from assistants_server.engine.draft import Draft
@@ -114,18 +112,16 @@ class Execution:
         return run
 
     async def _loop(self, run: Run) -> End | None:
-        context = self.context(run.thread_id, partial(_resources, self.store, run))
-        toolbox = Toolbox(context, run.tools)
+        resources = partial(_resources, self.store, run)
+        toolbox = Toolbox(self.context(run.thread_id, resources), run.tools)
         self.records = Records(self.store, run, self.feed, toolbox)
         for _ in range(MOST_TURNS):
             turn = await self._turn(run, toolbox)
             if not turn.calls:
-                cut = turn.cut_short
-                return (
-                    End("incomplete", reason="max_completion_tokens") if cut else End("completed")
-                )
-            waiting = await self._call_tools(turn.calls, toolbox)
-            if waiting:
+                if turn.cut_short:
+                    return End("incomplete", reason="max_completion_tokens")
+                return End("completed")
+            if waiting := await self._call_tools(turn.calls, toolbox):
                 await self._require_action(waiting)
                 return None
         raise UpstreamError(f"The model called tools {MOST_TURNS} times without an answer.")
@@ -165,33 +161,29 @@ class Execution:
 
     async def _require_action(self, waiting: list[Call]) -> None:
         calls = [
-            RequiredActionFunctionToolCall(
-                id=call.id,
-                type="function",
-                function=Function(name=call.name, arguments=call.arguments),
-            )
+            {"id": call.id, "type": "function"}
+            | {"function": {"name": call.name, "arguments": call.arguments}}
             for call in waiting
         ]
+        action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
         async with self.store.writing():
             with self.store.change(Run, self.run_id) as run:
                 if run.status != "in_progress":
                     raise asyncio.CancelledError
                 run.status = "requires_action"
-                run.required_action = RequiredAction(
-                    type="submit_tool_outputs",
-                    submit_tool_outputs=RequiredActionSubmitToolOutputs(tool_calls=calls),
-                )
+                run.required_action = RequiredAction.model_validate(action)
                 self.store.release(run)
         self.feed.publish(run.id, "thread.run.requires_action", run)
 
     async def _finish(self, end: End) -> None:
         """Write the end of the run, and of its open step and message, as soon as that is possible."""
         fields = {"run": self.run_id, "status": end.status, "error": end.error and end.error.code}
+        written = self.draft.content if self.draft else []
         waiting = False
         while True:
             try:
                 async with self.store.writing(SECONDS_TO_STOP):
-                    ended = end_run(self.store, self.run_id, end, self._written())
+                    ended = end_run(self.store, self.run_id, end, written)
                 self.feed.publish_end(ended)
                 log.info("run", extra={"fields": fields})
                 return
@@ -211,16 +203,14 @@ class Execution:
                 return
             await asyncio.sleep(SECONDS_BETWEEN_TRIES)
 
-    def _written(self) -> list[MessageContent]:
-        said = self.draft.content if self.draft else []
-        return self.records.unfinished(said) if said else []
 
-
-def _resources(store: Store, run: Run) -> Iterator[assistant.ToolResources | thread.ToolResources]:
-    """Yield the tool resources that a run may use: those of its assistant, and of its thread."""
-    with suppress(NotFound):  # the assistant was deleted while the run went on
-        if theirs := store.get(Assistant, run.assistant_id).tool_resources:
-            yield theirs
-    with suppress(NotFound):
-        if its := store.get(Thread, run.thread_id).tool_resources:
-            yield its
+def _resources(store: Store, run: Run, tool: str, name: str) -> list[str]:
+    """Return the ids in a list of a tool's resources: its assistant's, then its thread's."""
+    ids: dict[str, None] = {}
+    owners: list[tuple[type[Assistant | Thread], str]]
+    owners = [(Assistant, run.assistant_id), (Thread, run.thread_id)]
+    for kind, id in owners:
+        with suppress(NotFound):  # it was deleted while the run went on
+            of_tool = getattr(store.get(kind, id).tool_resources, tool, None)
+            ids |= dict.fromkeys(getattr(of_tool, name, None) or ())
+    return list(ids)

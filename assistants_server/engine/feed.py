@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from assistants_server.engine.states import ENDED, Ended
-from assistants_server.engine.steps import public
+from assistants_server.wire import RunStep
 
 ERROR = "error"
 LAST = {ERROR, *(f"thread.run.{status}" for status in (*ENDED, "requires_action"))}
@@ -87,8 +87,9 @@ class Feed:
                 del self._subscriptions[run_id]
 
     def publish(self, run_id: str, event: str, data: BaseModel) -> None:
-        """Publish an event of a run."""
+        """Publish an event of a run. Of a step, only what is `public`."""
         if run_id in self._subscriptions:
+            data = data.public if isinstance(data, RunStep) else data
             self._push(run_id, (event, _json(data)))
 
     def publish_piece(self, run_id: str, delta: Delta) -> None:
@@ -98,12 +99,8 @@ class Feed:
 
     def publish_end(self, ended: Ended) -> None:
         """Publish the end of a run, and of what ended with it."""
-        run = ended.run
-        for message in ended.messages:
-            self.publish(run.id, f"thread.message.{message.status}", message)
-        for step in ended.steps:
-            self.publish(run.id, f"thread.run.step.{step.status}", public(step))
-        self.publish(run.id, f"thread.run.{run.status}", run)
+        for item in (*ended.parts, ended.run):
+            self.publish(ended.run.id, f"{item.object}.{item.status}", item)
 
     def close(self, run_id: str, why: str) -> None:
         """End the streams of a run that have not received its end, with an error."""

@@ -11,9 +11,8 @@ from openai.types import FileObject
 from openai.types.beta.threads import Message, MessageContent
 
 from assistants_server import tokens
-from assistants_server.engine.steps import calls_of, message_of
 from assistants_server.store import ModelItems, NotFound, Store
-from assistants_server.tools import Toolbox, kind
+from assistants_server.tools import KINDS, Toolbox
 from assistants_server.wire import Run, RunStep
 
 FEWEST_OUTPUT_TOKENS = 16  # the least that the Responses API takes
@@ -39,10 +38,11 @@ async def build_request(store: Store, run: Run, toolbox: Toolbox) -> dict[str, A
         NotFound: a message of this run, or the file of an image, has been deleted.
     """
     steps = store.all(RunStep, run.id)
-    kept = await _kept(store, run, spoken={id for step in steps if (id := message_of(step))})
+    kept = await _kept(store, run, spoken={step.message_id for step in steps})
     messages = [await _item(store, message) for message in kept]
     called = any(step.type == "tool_calls" for step in steps)
     tools = await toolbox.offer()
+    effort = (run.model_extra or {}).get("reasoning_effort")
     request = {
         "model": run.model,
         "instructions": run.instructions or None,
@@ -55,7 +55,7 @@ async def build_request(store: Store, run: Run, toolbox: Toolbox) -> dict[str, A
         "temperature": run.temperature,
         "top_p": run.top_p,
         "text": _text_format(run),
-        "reasoning": _reasoning(run),
+        "reasoning": {"effort": effort} if effort else None,
         # What a model thinks on the way to a call is not kept there, so it is to give it to us.
         "include": ["reasoning.encrypted_content"] if tools else None,
         "store": False,
@@ -67,19 +67,18 @@ async def _done(store: Store, steps: list[RunStep]) -> AsyncIterator[dict[str, A
     """Yield what the steps of this run add to the conversation: messages, calls and outputs."""
     number = 0
     for step in steps:
-        if message_id := message_of(step):
+        if message_id := step.message_id:
             message = store.get(Message, message_id)
             if message.content:
                 yield await _item(store, message)
             continue
-        calls = iter(calls_of(step))
+        calls = iter(step.calls)
         for item in store.get(ModelItems, ModelItems.id_behind(step.id)).items:
             yield item
             if item["type"] == "function_call":
                 call = next(calls)
-                output = kind(call.type).output(call, number)
-                named = {"type": "function_call_output", "call_id": call.id}
-                yield {**named, "output": output}
+                output = KINDS[call.type].output(call, number)
+                yield {"type": "function_call_output", "call_id": call.id, "output": output}
                 number += 1
 
 
@@ -90,7 +89,7 @@ def _tokens_left(run: Run, steps: list[RunStep]) -> int | None:
     return max(run.max_completion_tokens - used, FEWEST_OUTPUT_TOKENS)
 
 
-async def _kept(store: Store, run: Run, spoken: set[str]) -> list[Message]:
+async def _kept(store: Store, run: Run, spoken: set[str | None]) -> list[Message]:
     """Return the messages that the model gets to read, oldest first.
 
     OpenAI drops from the middle: what began the conversation stays as long as it can.
@@ -106,7 +105,7 @@ async def _kept(store: Store, run: Run, spoken: set[str]) -> list[Message]:
     if run.max_prompt_tokens is None:
         return newest[::-1]
     room = run.max_prompt_tokens - tokens.count(run.instructions)
-    sizes = [_size(message) for message in newest]
+    sizes = [tokens.count_message(plain_text(message)) for message in newest]
     if not sizes or sizes[0] > room:
         raise PromptTooLong
     if sum(sizes) <= room:
@@ -118,10 +117,6 @@ async def _kept(store: Store, run: Run, spoken: set[str]) -> list[Message]:
         left -= sizes[kept]
         kept += 1
     return [newest[-1], *reversed(newest[:kept])]
-
-
-def _size(message: Message) -> int:
-    return tokens.count_message(plain_text(message))
 
 
 def plain_text(message: Message) -> str:
@@ -152,23 +147,21 @@ async def _part(store: Store, block: MessageContent) -> dict[str, Any]:
 async def _data_url(store: Store, file_id: str) -> str:
     file = store.get(FileObject, file_id)
     kind = mimetypes.guess_type(file.filename)[0] or "image/png"
-    try:
-        content = await asyncio.to_thread(_encoded, store.content(file_id))
-    except FileNotFoundError:
-        raise NotFound("file", file_id) from None
-    except ValueError:
-        raise ImageTooLarge(
-            f"The image {file_id} is larger than {MOST_IMAGE_BYTES // 1024**2} MB. Make it smaller, "
-            "or delete the message that shows it; then create the run again."
-        ) from None
+    content = await asyncio.to_thread(_encoded, store.content(file_id), file_id)
     return f"data:{kind};base64,{content}"
 
 
-def _encoded(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(MOST_IMAGE_BYTES + 1)
+def _encoded(path: Path, file_id: str) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_IMAGE_BYTES + 1)
+    except FileNotFoundError:
+        raise NotFound("file", file_id) from None
     if len(content) > MOST_IMAGE_BYTES:
-        raise ValueError
+        raise ImageTooLarge(
+            f"The image {file_id} is larger than {MOST_IMAGE_BYTES // 1024**2} MB. Make it smaller, "
+            "or delete the message that shows it; then create the run again."
+        )
     return base64.b64encode(content).decode()
 
 
@@ -180,8 +173,3 @@ def _text_format(run: Run) -> dict[str, Any] | None:
         schema = wanted.json_schema.model_dump(by_alias=True, exclude_none=True)
         return {"format": {"type": "json_schema", **schema}}
     return {"format": {"type": wanted.type}}
-
-
-def _reasoning(run: Run) -> dict[str, Any] | None:
-    effort = (run.model_extra or {}).get("reasoning_effort")
-    return {"effort": effort} if effort else None

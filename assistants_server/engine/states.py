@@ -12,7 +12,6 @@ from openai.types.beta.threads.run import IncompleteDetails, LastError, Usage
 from openai.types.beta.threads.runs.run_step import LastError as StepError
 
 from assistants_server.clock import now, now_ms
-from assistants_server.engine.steps import message_of
 from assistants_server.engine.turn import ErrorCode
 from assistants_server.store import NotFound, Store, StoreError, Unreadable
 from assistants_server.tools import sound
@@ -22,12 +21,6 @@ EndStatus = Literal["completed", "failed", "cancelled", "expired", "incomplete"]
 ENDED: tuple[RunStatus, ...] = get_args(EndStatus)
 ACTIVE = tuple(status for status in get_args(RunStatus) if status not in ENDED)
 SECONDS_TO_EXPIRE = 600
-WHY_INCOMPLETE = {
-    "incomplete": MessageIncomplete(reason="max_tokens"),
-    "cancelled": MessageIncomplete(reason="run_cancelled"),
-    "expired": MessageIncomplete(reason="run_expired"),
-    "failed": MessageIncomplete(reason="run_failed"),
-}
 
 
 def active_run(store: Store, thread_id: str) -> Run | None:
@@ -76,8 +69,7 @@ class Ended:
     """A run at its end, with the messages and the steps that ended with it."""
 
     run: Run
-    messages: list[Message]
-    steps: list[RunStep]
+    parts: list[Message | RunStep]
 
 
 def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageContent] = ()) -> Ended:
@@ -92,24 +84,24 @@ def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageConten
         NotFound: the run has been deleted.
         Unreadable: what is stored of the run makes no sense.
     """
-    messages, steps, used = [], [], []
+    parts: list[Message | RunStep] = []
     with store.transaction():
-        run = store.get(Run, run_id)
-        for step in store.all(RunStep, run_id):
-            if step.status == "in_progress":
-                if message_id := message_of(step):
-                    with suppress(NotFound, Unreadable):  # it was deleted meanwhile
-                        with store.change(Message, message_id) as message:
-                            message.content = list(written) or message.content
-                            leave_incomplete(message, end.status)
-                        messages.append(message)
-                end_step(step, end.status, end.error.message if end.error else None)
-                store.update(step)
-                steps.append(step)
-            if step.usage:
-                used.append(step.usage)
+        run, steps = store.get(Run, run_id), store.all(RunStep, run_id)
+        for step in steps:
+            if step.status != "in_progress":
+                continue
+            if message_id := step.message_id:
+                with suppress(NotFound, Unreadable):  # it was deleted meanwhile
+                    with store.change(Message, message_id) as message:
+                        message.content = list(written) or message.content
+                        leave_incomplete(message, end.status)
+                    parts.append(message)
+            end_step(step, end.status, end.error.message if end.error else None)
+            store.update(step)
+            parts.append(step)
         if run.status in ACTIVE:
             run.status = end.status
+            used = [step.usage for step in steps if step.usage]
             run.usage = Usage(
                 prompt_tokens=sum(usage.prompt_tokens for usage in used),
                 completion_tokens=sum(usage.completion_tokens for usage in used),
@@ -122,7 +114,7 @@ def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageConten
                 setattr(run, f"{end.status}_at", now())
             store.update(run)
         store.done(run_id)
-    return Ended(run, messages, steps)
+    return Ended(run, parts)
 
 
 def end_step(step: RunStep, status: EndStatus, error: str | None = None) -> None:
@@ -136,5 +128,6 @@ def end_step(step: RunStep, status: EndStatus, error: str | None = None) -> None
 
 def leave_incomplete(message: Message, status: EndStatus) -> None:
     """Mark a message as cut off, because its run ends as `status`."""
+    reason = "max_tokens" if status == "incomplete" else f"run_{status}"
     message.status, message.incomplete_at = "incomplete", now()
-    message.incomplete_details = WHY_INCOMPLETE[status]
+    message.incomplete_details = MessageIncomplete.model_validate({"reason": reason})

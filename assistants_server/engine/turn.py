@@ -54,7 +54,9 @@ class Block(Growing):
     @property
     def content(self) -> MessageContent:
         """The block as the Assistants API writes it."""
-        return _content(self.text, self.refusal)
+        if self.refusal:
+            return RefusalContentBlock(type="refusal", refusal=self.text)
+        return TextContentBlock(type="text", text=Text(value=self.text, annotations=[]))
 
 
 @dataclass
@@ -124,11 +126,9 @@ class TurnReader:
             case "response.output_item.added" | "response.output_item.done":
                 return self._item(event)
             case "response.completed" | "response.incomplete":
-                response = event.get("response")
-                self._response = response if isinstance(response, dict) else {}
+                self._response = _part(event, "response")
             case "response.failed":
-                response = event.get("response")
-                raise _failure(response.get("error") if isinstance(response, dict) else None)
+                raise _failure(_part(event, "response").get("error"))
             case "error":
                 raise _failure(event.get("error") or event)
         return None
@@ -162,11 +162,10 @@ class TurnReader:
         return None
 
     def _item(self, event: dict[str, Any]) -> Piece | None:
-        item = event.get("item")
-        if not isinstance(item, dict):
-            return None
+        item = _part(event, "item")
         item_id = str(item.get("id") or f"#{event.get('output_index')}")
-        self._items[item_id] = item
+        if item:
+            self._items[item_id] = item
         if item.get("type") != "function_call" or not item.get("name"):
             return None
         call = self._call(item_id)
@@ -197,6 +196,11 @@ class TurnReader:
         return turn
 
 
+def _part(event: dict[str, Any], name: str) -> dict[str, Any]:
+    part = event.get(name)
+    return part if isinstance(part, dict) else {}
+
+
 def _add(growing: Block | CallBegun, delta: object) -> Piece | None:
     """Add a piece; return it, unless it belongs to a call that has no name yet."""
     text = str(delta or "")
@@ -212,18 +216,12 @@ def _sound(value: Any) -> Any:
     return [_sound(each) for each in value] if isinstance(value, list) else value
 
 
-def _content(text: str, refusal: bool) -> MessageContent:
-    if refusal:
-        return RefusalContentBlock(type="refusal", refusal=text)
-    return TextContentBlock(type="text", text=Text(value=text, annotations=[]))
-
-
 def _said(message: dict[str, Any]) -> Iterator[MessageContent]:
     for part in message.get("content") or []:
-        if part.get("type") == "refusal":
-            yield _content(part["refusal"], refusal=True)
-        elif part.get("text"):
-            yield _content(part["text"], refusal=False)
+        refusal = part.get("type") == "refusal"
+        text = part["refusal"] if refusal else part.get("text")
+        if refusal or text:
+            yield Block(0, [text], refusal).content
 
 
 def _usage(response: dict[str, Any]) -> Usage:
@@ -239,5 +237,6 @@ def _usage(response: dict[str, Any]) -> Usage:
 def _failure(error: Any) -> UpstreamError:
     said = error if isinstance(error, dict) else {"message": error}
     message = str(said.get("message") or "The model's server gave no reason.")
-    limited = said.get("code") == "rate_limit_exceeded"
-    return UpstreamError(message, "rate_limit_exceeded" if limited else "server_error")
+    if said.get("code") == "rate_limit_exceeded":
+        return UpstreamError(message, "rate_limit_exceeded")
+    return UpstreamError(message)

@@ -141,16 +141,14 @@ class Watchdog:
                     end = End("cancelled")
                 ended = end_run(self._store, run_id, end)
             self._feed.publish_end(ended)
-            if status in ACTIVE:
-                self._log(run_id, ended.run.status)
+            became: str | None = ended.run.status if status in ACTIVE else None
         except NotFound:  # deleted meanwhile
-            pass
+            became = None
         except Unreadable as error:
             async with self._store.writing(SECONDS_TO_WAIT):
                 self._store.done(run_id)
-            self._log(run_id, f"unreadable: {error}")
+            became = f"unreadable: {error}"
+        if became:
+            log.warning("run left behind", extra={"fields": {"run": run_id, "became": became}})
         if run_id not in self._executing():
             self._feed.close(run_id, "The run was deleted, or cannot be read.")
-
-    def _log(self, run_id: str, became: str) -> None:
-        log.warning("run left behind", extra={"fields": {"run": run_id, "became": became}})

@@ -1,6 +1,6 @@
 """The tools that an assistant may have. A new one is a module of this room, and its name in `TYPES`."""
 
-from assistants_server.tools.kinds import KINDS, TYPES, As, kind, one_of
+from assistants_server.tools.kinds import KINDS, TYPES, As, one_of
 from assistants_server.tools.tool import Call, Context, Tool, ToolError, sound
 from assistants_server.tools.toolbox import Toolbox
 
@@ -13,7 +13,6 @@ __all__ = [
     "Tool",
     "ToolError",
     "Toolbox",
-    "kind",
     "one_of",
     "sound",
 ]

@@ -4,35 +4,15 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal
 
-from openai.types import FileObject
-from openai.types.beta import CodeInterpreterTool as Settings
-from openai.types.beta.threads import (
-    FilePathAnnotation,
-    ImageFile,
-    ImageFileContentBlock,
-    Message,
-    MessageContent,
-)
-from openai.types.beta.threads.file_path_annotation import FilePath
-from openai.types.beta.threads.runs import (
-    CodeInterpreterToolCall,
-    CodeInterpreterToolCallDelta,
-    ToolCall,
-)
-from openai.types.beta.threads.runs import code_interpreter_tool_call_delta as deltas
-from openai.types.beta.threads.runs.code_interpreter_tool_call import (
-    CodeInterpreter,
-    CodeInterpreterOutput,
-    CodeInterpreterOutputImage,
-    CodeInterpreterOutputImageImage,
-    CodeInterpreterOutputLogs,
-)
+from openai.types import FileObject, beta
+from openai.types.beta import threads
+from openai.types.beta.threads import runs
 from openai.types.responses import FunctionToolParam
 
 from assistants_server.store import NotFound
-from assistants_server.tools.tool import Call, Context, Tool, sound
+from assistants_server.tools.tool import Call, Context, Tool, annotation, sound
 from assistants_server.web.fields import Body
 
 SANDBOX_PATH = re.compile(r"(?:sandbox:)?/mnt/data/([\w.,+@-]*\w)")
@@ -48,7 +28,7 @@ class CodeInterpreterRequest(Body):
     type: Literal["code_interpreter"]
 
 
-class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
+class CodeInterpreterTool(Tool):
     """Runs Python code in the kernel of the thread."""
 
     type = "code_interpreter"
@@ -59,9 +39,10 @@ class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
     )
     properties = {"code": {"type": "string", "description": "the Python code"}}
     request_model = CodeInterpreterRequest
-    settings_model = Settings
-    record_model = CodeInterpreterToolCall
-    delta_model = CodeInterpreterToolCallDelta
+    settings_model = beta.CodeInterpreterTool
+    record_model = runs.CodeInterpreterToolCall
+    delta_model = runs.CodeInterpreterToolCallDelta
+    streams = "input"
 
     async def offer(self) -> FunctionToolParam:
         """Return the tool, with the names of the files that the code can read."""
@@ -73,30 +54,28 @@ class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
             offer["description"] = f"{self.description} There are these files: {', '.join(names)}."
         return offer
 
-    async def carry_out(self, call: Call) -> CodeInterpreterToolCall:
+    async def carry_out(self, call: Call) -> runs.CodeInterpreterToolCall:
         """Run the code.
 
         Raises:
             NotFound: one of the files that it can read has been deleted.
         """
-        record = self.record(call)
-        if not isinstance(_argument(call), str):
+        code = _code(call)
+        if code is None:
             problem = 'The arguments must be JSON: {"code": "..."}. Nothing was run.'
-            record.code_interpreter.outputs = [_logs(problem)]
-            return record
-        code, files = record.code_interpreter.input, await self._files()
+            return self.record(call, outputs=[{"type": "logs", "logs": problem}])
+        files = await self._files()
         result = await self.context.interpreter.run(self.context.thread_id, code, files)
-        record.code_interpreter.outputs = [_logs(result.logs)] if result.logs else []
-        record.code_interpreter.outputs += map(_image, result.images)
-        return record
+        logs = [{"type": "logs", "logs": result.logs}] if result.logs else []
+        images = [{"type": "image", "image": {"file_id": each}} for each in result.images]
+        return self.record(call, outputs=[*logs, *images])
 
     async def _files(self) -> list[str]:
         """Return the ids of the files that the code can read, without repeats."""
-        files: dict[str, None] = {}
-        for resources in self.context.resources():
-            if resources.code_interpreter:
-                files |= dict.fromkeys(resources.code_interpreter.file_ids or ())
-        messages = self.context.store.newest_first(Message, self.context.thread_id, with_files=True)
+        files = self.context.resources(self.type, "file_ids")
+        messages = self.context.store.newest_first(
+            threads.Message, self.context.thread_id, with_files=True
+        )
         attached = [
             attachment.file_id
             async for message in messages
@@ -104,20 +83,15 @@ class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
             if any(tool.type == self.type for tool in attachment.tools or ())
             if attachment.file_id
         ]
-        return list(files | dict.fromkeys(reversed(attached)))
+        return list(dict.fromkeys([*files, *reversed(attached)]))
 
     @classmethod
-    def record(cls, call: Call) -> CodeInterpreterToolCall:
-        code = _argument(call)
-        code = code if isinstance(code, str) else call.arguments
-        return CodeInterpreterToolCall(
-            id=call.id,
-            type="code_interpreter",
-            code_interpreter=CodeInterpreter(input=code, outputs=[]),
-        )
+    def details(cls, call: Call) -> dict[str, Any]:
+        code = _code(call)
+        return {"input": call.arguments if code is None else code, "outputs": []}
 
     @classmethod
-    def output(cls, record: CodeInterpreterToolCall, number: int) -> str:
+    def output(cls, record: runs.CodeInterpreterToolCall, number: int) -> str:
         outputs = record.code_interpreter.outputs
         texts = [output.logs for output in outputs if output.type == "logs"]
         if figures := len(cls.content(record)):
@@ -129,20 +103,16 @@ class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
         return CodeReader().read
 
     @classmethod
-    def partial(cls, text: str) -> object:
-        return deltas.CodeInterpreter(input=text)
-
-    @classmethod
-    def outcome(cls, record: CodeInterpreterToolCall) -> object:
+    def outcome(cls, record: runs.CodeInterpreterToolCall) -> dict[str, Any]:
         outputs = enumerate(record.code_interpreter.outputs)
         return {"outputs": [{"index": number, **each.model_dump()} for number, each in outputs]}
 
     @classmethod
-    def content(cls, record: CodeInterpreterToolCall) -> list[MessageContent]:
+    def content(cls, record: runs.CodeInterpreterToolCall) -> list[threads.MessageContent]:
         """Return the figures that the code has drawn."""
         return [
-            ImageFileContentBlock(
-                type="image_file", image_file=ImageFile(file_id=output.image.file_id)
+            threads.ImageFileContentBlock.model_validate(
+                {"type": "image_file", "image_file": {"file_id": output.image.file_id}}
             )
             for output in record.code_interpreter.outputs
             if output.type == "image"
@@ -150,19 +120,13 @@ class CodeInterpreterTool(Tool[Settings, CodeInterpreterToolCall]):
 
     @classmethod
     def annotations(
-        cls, context: Context, text: str, records: Sequence[ToolCall]
-    ) -> Iterator[FilePathAnnotation]:
+        cls, context: Context, text: str, records: Sequence[runs.ToolCall]
+    ) -> Iterator[threads.Annotation]:
         """Yield an annotation for each path of a file that the thread's code has written."""
         written = context.interpreter.written(context.thread_id)
         for found in SANDBOX_PATH.finditer(text):
             if found[1] in written:
-                yield FilePathAnnotation(
-                    type="file_path",
-                    text=found[0],
-                    start_index=found.start(),
-                    end_index=found.end(),
-                    file_path=FilePath(file_id=written[found[1]]),
-                )
+                yield annotation("file_path", found, written[found[1]])
 
 
 TOOL = CodeInterpreterTool
@@ -194,18 +158,9 @@ class CodeReader:
         return sound(json.loads(f'"{text}"', strict=False))
 
 
-def _argument(call: Call) -> object:
+def _code(call: Call) -> str | None:
+    """Return the program, or None if the arguments have none."""
     with suppress(ValueError):
-        code = call.argument("code")
-        return sound(code) if isinstance(code, str) else None
+        if isinstance(code := call.argument("code"), str):
+            return sound(code)
     return None
-
-
-def _logs(text: str) -> CodeInterpreterOutput:
-    return CodeInterpreterOutputLogs(type="logs", logs=text)
-
-
-def _image(file_id: str) -> CodeInterpreterOutput:
-    return CodeInterpreterOutputImage(
-        type="image", image=CodeInterpreterOutputImageImage(file_id=file_id)
-    )

@@ -1,28 +1,17 @@
 """The file search tool: what it looks through, what the model reads, what a message cites."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from contextlib import suppress
+from typing import Annotated, Any, Literal
 
-from openai.types.beta import FileSearchTool as Settings
-from openai.types.beta.threads import FileCitationAnnotation
-from openai.types.beta.threads.file_citation_annotation import FileCitation
-from openai.types.beta.threads.runs import (
-    FileSearchToolCall,
-    FileSearchToolCallDelta,
-    ToolCall,
-)
-from openai.types.beta.threads.runs.file_search_tool_call import (
-    FileSearch,
-    FileSearchRankingOptions,
-    FileSearchResult,
-    FileSearchResultContent,
-)
+from openai.types import beta
+from openai.types.beta.threads import Annotation, runs
+from openai.types.beta.threads.runs.file_search_tool_call import FileSearchResult
 from pydantic import Field
 
-from assistants_server.file_search import Hit
 from assistants_server.marks import MARK, mark, place
 from assistants_server.store import NotFound
-from assistants_server.tools.tool import Call, Context, Tool, ToolError
+from assistants_server.tools.tool import Call, Context, Tool, ToolError, annotation
 from assistants_server.web.fields import Body
 
 MOST_RESULTS = 20
@@ -45,7 +34,7 @@ class FileSearchRequest(Body):
     file_search: FileSearchOptions | None = None
 
 
-class FileSearchTool(Tool[Settings, FileSearchToolCall]):
+class FileSearchTool(Tool):
     """Searches the vector stores of the assistant and the thread."""
 
     type = "file_search"
@@ -55,11 +44,11 @@ class FileSearchTool(Tool[Settings, FileSearchToolCall]):
     )
     properties = {"query": {"type": "string", "description": "what to look for"}}
     request_model = FileSearchRequest
-    settings_model = Settings
-    record_model = FileSearchToolCall
-    delta_model = FileSearchToolCallDelta
+    settings_model = beta.FileSearchTool
+    record_model = runs.FileSearchToolCall
+    delta_model = runs.FileSearchToolCallDelta
 
-    async def carry_out(self, call: Call) -> FileSearchToolCall:
+    async def carry_out(self, call: Call) -> runs.FileSearchToolCall:
         """Search the documents.
 
         Raises:
@@ -68,38 +57,35 @@ class FileSearchTool(Tool[Settings, FileSearchToolCall]):
         library, stores = self.context.library, await self._stores()
         await library.ready(stores, SECONDS_TO_READ)
         options = self.settings.file_search
-        ranking = FileSearchRankingOptions(ranker="auto", score_threshold=0.0)
+        ranking: dict[str, Any] = {"ranker": "auto", "score_threshold": 0.0}
         if options and options.ranking_options:
-            ranking.score_threshold = options.ranking_options.score_threshold
-            ranking.ranker = options.ranking_options.ranker or ranking.ranker
+            ranking |= options.ranking_options.model_dump(exclude_none=True)
         most = (options and options.max_num_results) or MOST_RESULTS
-        hits = await library.search(stores, _query(call), most, threshold=ranking.score_threshold)
-        record = self.record(call)
-        record.file_search = FileSearch(ranking_options=ranking, results=[_result(h) for h in hits])
-        return record
+        threshold = ranking["score_threshold"]
+        hits = await library.search(stores, _query(call), most, threshold=threshold)
+        results = [
+            {"file_id": hit.file_id, "file_name": hit.name, "score": hit.score}
+            | {"content": [{"type": "text", "text": hit.text}]}
+            for hit in hits
+        ]
+        return self.record(call, ranking_options=ranking, results=results)
 
     async def _stores(self) -> list[str]:
         """Return the ids of the vector stores to search, without those that have been deleted."""
-        named: dict[str, None] = {}
-        for resources in self.context.resources():
-            if resources.file_search:
-                named |= dict.fromkeys(resources.file_search.vector_store_ids or ())
         found = []
-        for store_id in named:
-            try:
+        for store_id in self.context.resources(self.type, "vector_store_ids"):
+            with suppress(NotFound):
                 if (await self.context.library.get(store_id)).status == "expired":
                     raise ToolError(f"The vector store {store_id} has expired. Create a new one.")
                 found.append(store_id)
-            except NotFound:
-                continue
         return found
 
     @classmethod
-    def record(cls, call: Call) -> FileSearchToolCall:
-        return FileSearchToolCall(id=call.id, type="file_search", file_search=FileSearch())
+    def details(cls, call: Call) -> dict[str, Any]:
+        return {}
 
     @classmethod
-    def output(cls, record: FileSearchToolCall, number: int) -> str:
+    def output(cls, record: runs.FileSearchToolCall, number: int) -> str:
         passages = [
             f"{mark(number, index, result.file_name)}\n{_text(result)}"
             for index, result in enumerate(record.file_search.results or [])
@@ -107,30 +93,23 @@ class FileSearchTool(Tool[Settings, FileSearchToolCall]):
         return "\n\n".join(passages) or "Nothing in the documents fits."
 
     @classmethod
-    def outcome(cls, record: FileSearchToolCall) -> object:
-        results = cls.public(record).file_search.results or []
-        return {"results": [result.model_dump(exclude_none=True) for result in results]}
+    def outcome(cls, record: runs.FileSearchToolCall) -> dict[str, Any]:
+        return cls.public(record).file_search.model_dump(include={"results"}, exclude_none=True)
 
     @classmethod
     def annotations(
-        cls, context: Context, text: str, records: Sequence[ToolCall]
-    ) -> Iterator[FileCitationAnnotation]:
+        cls, context: Context, text: str, records: Sequence[runs.ToolCall]
+    ) -> Iterator[Annotation]:
         """Yield a citation for each mark that stands for a passage which was found."""
         for found in MARK.finditer(text):
             call, passage = place(found[0])
             record = records[call] if call < len(records) else None
-            results = record.file_search.results if isinstance(record, FileSearchToolCall) else None
-            if results and passage < len(results):  # or the model has made it up
-                yield FileCitationAnnotation(
-                    type="file_citation",
-                    text=found[0],
-                    start_index=found.start(),
-                    end_index=found.end(),
-                    file_citation=FileCitation(file_id=results[passage].file_id),
-                )
+            if isinstance(record, runs.FileSearchToolCall):
+                for result in (record.file_search.results or [])[passage : passage + 1]:
+                    yield annotation("file_citation", found, result.file_id)
 
     @classmethod
-    def public(cls, record: FileSearchToolCall) -> FileSearchToolCall:
+    def public(cls, record: runs.FileSearchToolCall) -> runs.FileSearchToolCall:
         """Return the call without the passages that were found."""
         record = record.model_copy(deep=True)
         for result in record.file_search.results or []:
@@ -147,13 +126,6 @@ def _query(call: Call) -> str:
     except ValueError:
         query = call.arguments
     return query[:LONGEST_QUERY]
-
-
-def _result(hit: Hit) -> FileSearchResult:
-    content = FileSearchResultContent(type="text", text=hit.text)
-    return FileSearchResult(
-        file_id=hit.file_id, file_name=hit.name, score=hit.score, content=[content]
-    )
 
 
 def _text(result: FileSearchResult) -> str:

@@ -1,13 +1,9 @@
 """The tool of functions that the client of a run provides."""
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
-from openai.types.beta import AssistantToolChoice
-from openai.types.beta import FunctionTool as Settings
-from openai.types.beta.threads.runs import FunctionToolCall, FunctionToolCallDelta
-from openai.types.beta.threads.runs import function_tool_call_delta as deltas
-from openai.types.beta.threads.runs.function_tool_call import Function
+from openai.types import beta
+from openai.types.beta.threads import runs
 from openai.types.responses import FunctionToolParam
 
 from assistants_server.tools.tool import Call, Tool
@@ -19,20 +15,21 @@ class FunctionRequest(Body):
     function: FunctionDefinition
 
 
-class FunctionTool(Tool[Settings, FunctionToolCall]):
+class FunctionTool(Tool):
     """One function. The client carries out its calls and submits their outputs."""
 
     type = "function"
     request_model = FunctionRequest
-    settings_model = Settings
-    record_model = FunctionToolCall
-    delta_model = FunctionToolCallDelta
+    settings_model = beta.FunctionTool
+    record_model = runs.FunctionToolCall
+    delta_model = runs.FunctionToolCallDelta
+    streams = "arguments"
 
     @property
     def name(self) -> str:
         return self.settings.function.name
 
-    def is_chosen(self, choice: AssistantToolChoice) -> bool:
+    def is_chosen(self, choice: beta.AssistantToolChoice) -> bool:
         function = choice.function if super().is_chosen(choice) else None
         return function is not None and function.name == self.name
 
@@ -48,29 +45,12 @@ class FunctionTool(Tool[Settings, FunctionToolCall]):
             offer["description"] = function.description
         return offer
 
-    async def carry_out(self, call: Call) -> FunctionToolCall | None:
+    async def carry_out(self, call: Call) -> runs.FunctionToolCall | None:
         return None
 
     @classmethod
-    def record(cls, call: Call) -> FunctionToolCall:
-        function = Function(name=call.name, arguments=call.arguments)
-        return FunctionToolCall(id=call.id, type="function", function=function)
-
-    @classmethod
-    def output(cls, record: FunctionToolCall, number: int) -> str:
-        return record.function.output or ""
-
-    @classmethod
-    def streamer(cls) -> Callable[[str], str]:
-        return str
-
-    @classmethod
-    def partial(cls, text: str) -> object:
-        return deltas.Function(arguments=text)
-
-    @classmethod
-    def outcome(cls, record: FunctionToolCall) -> object:
-        return deltas.Function(output=record.function.output)
+    def details(cls, call: Call) -> dict[str, Any]:
+        return {"name": call.name, "arguments": call.arguments}
 
 
 TOOL = FunctionTool
@@ -86,8 +66,7 @@ class MissingFunction(FunctionTool):
     def __init__(self, names: list[str]) -> None:
         self._names = names
 
-    async def carry_out(self, call: Call) -> FunctionToolCall:
-        record = self.record(call)
+    async def carry_out(self, call: Call) -> runs.FunctionToolCall:
         there_are = ", ".join(self._names) or "none"
-        record.function.output = f"There is no function '{call.name}'. There are: {there_are}."
-        return record
+        output = f"There is no function '{call.name}'. There are: {there_are}."
+        return self.record(call, output=output)

@@ -12,10 +12,7 @@ from assistants_server.tools.tool import Tool
 
 # Each has a module of its name in this room, with its class as `TOOL`.
 TYPES = ("code_interpreter", "file_search", "function")
-KINDS: tuple[type[Tool[Any, Any]], ...] = tuple(
-    import_module(f"{__package__}.{each}").TOOL for each in TYPES
-)
-_by_type = dict(zip(TYPES, KINDS))
+KINDS: dict[str, type[Tool]] = {each: import_module(f"{__package__}.{each}").TOOL for each in TYPES}
 
 
 class As:
@@ -35,10 +32,5 @@ class As:
 
 def one_of(model: str) -> As:
     """Return what validates a field by one of the tools' models, for example `record_model`."""
-    models = reduce(or_, (getattr(each, model) for each in KINDS))
+    models = reduce(or_, (getattr(each, model) for each in KINDS.values()))
     return As(Annotated[models, Field(discriminator="type")])
-
-
-def kind(type: str) -> type[Tool[Any, Any]]:
-    """Return the class of the tools of a type."""
-    return _by_type[type]

@@ -1,23 +1,22 @@
 """What a tool is: what a model is offered, how its calls are carried out, what is kept of them."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar
 
-from openai.types.beta import AssistantToolChoice, assistant, thread
+from openai.types.beta import AssistantToolChoice
 from openai.types.beta.threads import Annotation, MessageContent
-from openai.types.beta.threads.runs import ToolCall, ToolCallDelta
+from openai.types.beta.threads.runs import ToolCall
 from openai.types.responses import FunctionToolParam
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.file_search import Library
 from assistants_server.store import Store
 
 Model = type[BaseModel]
-Settings = TypeVar("Settings", bound=BaseModel)
-Record = TypeVar("Record", bound=BaseModel)
 
 
 class ToolError(Exception):
@@ -49,17 +48,18 @@ class Context:
     """What the tools of one conversation work with.
 
     Attributes:
-        resources: returns the tool resources of its assistant and its thread, as they are now.
+        resources: returns the ids that the assistant and the thread have in their tool resources
+            now, given the tool's type and the name of the list. None is named twice.
     """
 
     store: Store
     interpreter: CodeInterpreter
     library: Library
     thread_id: str
-    resources: Callable[[], Iterable[assistant.ToolResources | thread.ToolResources]]
+    resources: Callable[[str, str], list[str]]
 
 
-class Tool(Generic[Settings, Record]):
+class Tool:
     """A tool of one conversation, offered to the model as a function.
 
     Its class methods are about recorded calls, which outlast the conversation's settings.
@@ -72,6 +72,7 @@ class Tool(Generic[Settings, Record]):
         settings_model: the same, as it is stored and answered.
         record_model: a call in a run step.
         delta_model: a piece of a call in a stream.
+        streams: which of a call's details grows in a stream while its arguments are written.
     """
 
     type: ClassVar[str]
@@ -81,8 +82,9 @@ class Tool(Generic[Settings, Record]):
     settings_model: ClassVar[Model]
     record_model: ClassVar[Model]
     delta_model: ClassVar[Model]
+    streams: ClassVar[str | None] = None
 
-    def __init__(self, settings: Settings, context: Context) -> None:
+    def __init__(self, settings: Any, context: Context) -> None:
         self.settings = settings
         self.context = context
 
@@ -110,8 +112,8 @@ class Tool(Generic[Settings, Record]):
             "strict": True,
         }
 
-    async def carry_out(self, call: Call) -> Record | None:
-        """Carry out a call; return it with its outcome, or None if the client carries it out.
+    async def carry_out(self, call: Call) -> Any:
+        """Carry out a call; return its `record`, or None if the client carries it out.
 
         Raises:
             ToolError: the run cannot go on.
@@ -119,39 +121,46 @@ class Tool(Generic[Settings, Record]):
         raise NotImplementedError
 
     @classmethod
-    def record(cls, call: Call) -> Record:
-        """Return a call as a run step shows it before it is carried out."""
+    def details(cls, call: Call) -> dict[str, Any]:
+        """Return the details of a call that has not been carried out."""
         raise NotImplementedError
 
     @classmethod
-    def output(cls, record: Record, number: int) -> str:
+    def record(cls, call: Call, **outcome: object) -> Any:
+        """Return a call as a run step shows it, with the details that its outcome sets."""
+        details = cls.details(call) | outcome
+        return cls.record_model.model_validate({"id": call.id, "type": cls.type, cls.type: details})
+
+    @classmethod
+    def output(cls, record: Any, number: int) -> str:
         """Return what the model reads about the outcome of a call.
 
         Args:
             number: which of the run's calls it is, from 0.
         """
-        raise NotImplementedError
+        return getattr(record, cls.type).output or ""
 
     @classmethod
-    def outcome(cls, record: Record) -> object:
+    def outcome(cls, record: Any) -> dict[str, Any]:
         """Return the details that a stream adds to a call when it has been carried out."""
-        raise NotImplementedError
+        return {"output": getattr(record, cls.type).output}
 
     @classmethod
     def streamer(cls) -> Callable[[str], str]:
         """Return a function that takes a call's arguments piece by piece.
 
-        It returns the text that a stream shows of each piece; by default it shows nothing.
+        It returns what each piece adds to the detail that `streams`; by default all of it.
         """
-        return lambda piece: ""
+        return str
 
     @classmethod
-    def partial(cls, text: str) -> object:
-        """Return the details that hold a text from the `streamer`."""
-        return {}
+    def delta(cls, index: int, details: dict[str, Any], id: str | None = None) -> Any:
+        """Return a piece of the call at this index of its step, for a stream."""
+        piece = {"index": index, "id": id, "type": cls.type, cls.type: details}
+        return cls.delta_model.model_validate(piece)
 
     @classmethod
-    def content(cls, record: Record) -> list[MessageContent]:
+    def content(cls, record: Any) -> list[MessageContent]:
         """Return what a call puts in front of the run's next message."""
         return []
 
@@ -163,21 +172,18 @@ class Tool(Generic[Settings, Record]):
         return ()
 
     @classmethod
-    def public(cls, record: Record) -> Record:
+    def public(cls, record: Any) -> Any:
         """Return a call without what a client gets only if it asks for it."""
         return record
 
-    @classmethod
-    def begin(cls, index: int, call: Call) -> ToolCallDelta:
-        """Return the first piece of a call whose arguments are yet to come."""
-        begun = cls.record(Call(call.id, call.name, "")).model_dump(exclude_none=True)
-        return cls.delta(index, begun[cls.type], call.id)
 
-    @classmethod
-    def delta(cls, index: int, details: object, id: str | None = None) -> Any:
-        """Return a piece of the call at this index of its step."""
-        piece = {"index": index, "id": id, "type": cls.type, cls.type: details}
-        return cls.delta_model.model_validate(piece)
+def annotation(type: str, found: re.Match[str], file_id: str) -> Annotation:
+    """Return the annotation of a place in a text that stands for a file."""
+    place = {"text": found[0], "start_index": found.start(), "end_index": found.end()}
+    return _ANNOTATION.validate_python({"type": type, **place, type: {"file_id": file_id}})
+
+
+_ANNOTATION: TypeAdapter[Annotation] = TypeAdapter(Annotation)
 
 
 def sound(text: str) -> str:

@@ -1,7 +1,6 @@
 """The tools of one conversation."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from openai.types.beta import AssistantTool, AssistantToolChoiceOption
 from openai.types.beta.threads import Annotation
@@ -9,7 +8,7 @@ from openai.types.beta.threads.runs import ToolCall
 from openai.types.responses import FunctionToolParam
 
 from assistants_server.tools.function import MissingFunction
-from assistants_server.tools.kinds import KINDS, kind
+from assistants_server.tools.kinds import KINDS
 from assistants_server.tools.tool import Context, Tool
 
 
@@ -22,7 +21,7 @@ class Toolbox:
 
     def __init__(self, context: Context, settings: Iterable[AssistantTool]) -> None:
         self._context = context
-        self._tools = [kind(each.type)(each, context) for each in settings]
+        self._tools = [KINDS[each.type](each, context) for each in settings]
         # A function may have the name of a built-in tool, which then comes first.
         built_in_last = sorted(self._tools, key=lambda tool: tool.name == tool.type)
         self._by_name = {tool.name: tool for tool in built_in_last}
@@ -38,11 +37,11 @@ class Toolbox:
         names = [tool.name for tool in self._tools if tool.is_chosen(wanted)]
         return {"type": "function", "name": names[0]}
 
-    def find(self, name: str) -> Tool[Any, Any]:
+    def find(self, name: str) -> Tool:
         """Return the tool that the model calls by this name, or one that says there is none."""
         return self._by_name.get(name) or MissingFunction([tool.name for tool in self._tools])
 
     def annotations(self, text: str, records: Sequence[ToolCall]) -> list[Annotation]:
         """Return the annotations of a message's text, given all calls of its run in order."""
-        found = (each.annotations(self._context, text, records) for each in KINDS)
+        found = (each.annotations(self._context, text, records) for each in KINDS.values())
         return sorted((a for each in found for a in each), key=lambda each: each.start_index)
