@@ -1,6 +1,6 @@
 """The parts that several request bodies share, with the limits of OpenAI's description."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,11 +18,6 @@ Name = Annotated[str, Field(max_length=256)]
 Description = Annotated[str, Field(max_length=512)]
 Instructions = Annotated[str, Field(max_length=256_000)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-
-
-def as_dict(part: Body | None) -> dict[str, Any] | None:
-    """Return a part of a request as JSON has it, or None if it was left out."""
-    return None if part is None else part.model_dump()
 
 
 Tools = Annotated[list[Annotated[Body, one_of("request_model")]], Field(max_length=128)]
@@ -69,6 +64,11 @@ class FileSearchResources(Body):
 class ToolResources(Body):
     code_interpreter: CodeInterpreterResources | None = None
     file_search: FileSearchResources | None = None
+
+
+class Modification(Body):
+    tool_resources: ToolResources | None = None
+    metadata: Metadata | None = None
 
 
 class JsonSchemaFormat(Body):

@@ -33,6 +33,14 @@ from assistants_server.wire import Assistant, Run
 router = APIRouter(prefix="/v1/threads", route_class=StrictRoute)
 
 Include = Literal["step_details.tool_calls[*].file_search.results[*].content"]
+# What a run has of its request, or of its assistant, or by default.
+SETTINGS = {"model", "temperature", "top_p", "max_prompt_tokens", "max_completion_tokens"}
+SETTINGS |= {"truncation_strategy", "tool_choice", "parallel_tool_calls", "response_format"}
+DEFAULTS = {
+    "truncation_strategy": {"type": "auto"},
+    "tool_choice": "auto",
+    "response_format": "auto",
+}
 TokenLimit = Annotated[int, Field(ge=256)]
 
 
@@ -131,14 +139,14 @@ def _check_choice(run: Run) -> None:
 
 
 def _new_run(thread_id: str, assistant: Assistant, body: CreateRun) -> Run:
-    def chosen(name: str, default: Any = None) -> Any:
+    def chosen(name: str) -> Any:
         for source in (body, assistant):
             value = getattr(source, name, None)
             if value is not None:
                 return value.model_dump(by_alias=True) if isinstance(value, BaseModel) else value
-        return default
+        return DEFAULTS.get(name)
 
-    instructions = [chosen("instructions", ""), body.additional_instructions or ""]
+    instructions = [chosen("instructions"), body.additional_instructions]
     effort = chosen("reasoning_effort")
     return Run.model_validate(
         {
@@ -149,20 +157,12 @@ def _new_run(thread_id: str, assistant: Assistant, body: CreateRun) -> Run:
             "status": "queued",
             "thread_id": thread_id,
             "assistant_id": assistant.id,
-            "model": chosen("model"),
             "instructions": "\n\n".join(text for text in instructions if text),
             "tools": [
-                tool.model_dump(by_alias=True, exclude_unset=True) for tool in chosen("tools", [])
+                tool.model_dump(by_alias=True, exclude_unset=True) for tool in chosen("tools")
             ],
             "metadata": body.metadata or {},
-            "temperature": chosen("temperature"),
-            "top_p": chosen("top_p"),
-            "max_prompt_tokens": body.max_prompt_tokens,
-            "max_completion_tokens": body.max_completion_tokens,
-            "truncation_strategy": chosen("truncation_strategy", {"type": "auto"}),
-            "tool_choice": chosen("tool_choice", "auto"),
-            "parallel_tool_calls": body.parallel_tool_calls,
-            "response_format": chosen("response_format", "auto"),
+            **{name: chosen(name) for name in SETTINGS},
             **({"reasoning_effort": effort} if effort else {}),
         }
     )

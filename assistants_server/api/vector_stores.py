@@ -93,28 +93,9 @@ class Results(BaseModel):
     next_page: str | None = None
 
 
-def active(found: VectorStore) -> VectorStore:
-    """Return a vector store, if it has not expired.
-
-    Raises:
-        ApiError: 400, it has.
-    """
-    if found.status == "expired":
-        raise ApiError(400, f"Vector store {found.id} has expired. Create a new one.")
-    return found
-
-
 @router.post("")
 async def create(library: TheLibrary, body: CreateStore | None = None) -> VectorStore:
-    body = body or CreateStore()
-    return await library.create(
-        body.file_ids,
-        fields.as_dict(body.chunking_strategy),
-        name=body.name or "",
-        description=body.description,
-        metadata=body.metadata or {},
-        expires_after=fields.as_dict(body.expires_after),
-    )
+    return await library.create(**body.model_dump(exclude_none=True) if body else {})
 
 
 @router.get("")
@@ -150,15 +131,13 @@ async def delete(vector_store_id: str, library: TheLibrary) -> VectorStoreDelete
 
 @router.post("/{vector_store_id}/search")
 async def search(vector_store_id: str, body: Search, library: TheLibrary) -> Results:
-    active(await library.get(vector_store_id))
+    if (await library.get(vector_store_id)).status == "expired":
+        raise ApiError(400, f"Vector store {vector_store_id} has expired. Create a new one.")
     queries = [body.query] if isinstance(body.query, str) else body.query
     threshold = body.ranking_options.score_threshold if body.ranking_options else 0.0
+    filters = body.filters.model_dump() if body.filters else None
     hits = await library.search(
-        [vector_store_id],
-        " ".join(queries),
-        body.max_num_results,
-        fields.as_dict(body.filters),
-        threshold,
+        [vector_store_id], " ".join(queries), body.max_num_results, filters, threshold
     )
     found = [
         VectorStoreSearchResponse.model_validate(

@@ -84,9 +84,15 @@ class Library:
             await thread.close()
 
     async def create(
-        self, file_ids: Iterable[str] = (), strategy: dict[str, Any] | None = None, **fields: Any
+        self,
+        file_ids: Iterable[str] = (),
+        chunking_strategy: dict[str, Any] | None = None,
+        **fields: Any,
     ) -> VectorStore:
         """Store a new vector store, and begin to read its files.
+
+        Args:
+            fields: those of `VectorStoreRow`.
 
         Raises:
             NotFound: one of the files is not here; nothing is stored.
@@ -96,7 +102,8 @@ class Library:
             self._store.get(FileObject, file_id)
         row = VectorStoreRow(id=new_id("vs_"), created_at=now(), last_active_at=now(), **fields)
         self._store.insert(row)
-        await self._add(row.id, [{"file_id": id, "strategy": strategy} for id in file_ids])
+        read = {"chunking_strategy": chunking_strategy}
+        await self._add(row.id, [{"file_id": file_id, **read} for file_id in file_ids])
         return await self.get(row.id)
 
     async def get(self, store_id: str) -> VectorStore:
@@ -134,20 +141,16 @@ class Library:
             await self._writing.do(lambda index: index.remove_store(store_id))
             self._reader.wake()
 
-    async def add(
-        self,
-        store_id: str,
-        file_id: str,
-        attributes: dict[str, Any] | None = None,
-        strategy: dict[str, Any] | None = None,
-    ) -> VectorStoreFile:
+    async def add(self, store_id: str, file_id: str, **settings: Any) -> VectorStoreFile:
         """Add a file to a vector store; it is read in the background.
+
+        Args:
+            settings: `attributes` and `chunking_strategy`, as JSON has them.
 
         Raises:
             NotFound: there is no such store, or no such file.
         """
-        file = {"file_id": file_id, "attributes": attributes, "strategy": strategy}
-        (added,) = await self._add(store_id, [file])
+        (added,) = await self._add(store_id, [{"file_id": file_id, **settings}])
         self._store.get(FileObject, file_id)  # deleted meanwhile
         return added
 
@@ -346,8 +349,9 @@ def _unread(
     store_id: str,
     file_id: str,
     attributes: dict[str, Any] | None = None,
-    strategy: dict[str, Any] | None = None,
+    chunking_strategy: dict[str, Any] | None = None,
 ) -> VectorStoreFile:
+    given = chunking_strategy if chunking_strategy and chunking_strategy["type"] != "auto" else AUTO
     return VectorStoreFile.model_validate(
         {
             "id": file_id,
@@ -357,6 +361,6 @@ def _unread(
             "usage_bytes": 0,
             "vector_store_id": store_id,
             "attributes": attributes or {},
-            "chunking_strategy": strategy if strategy and strategy["type"] != "auto" else AUTO,
+            "chunking_strategy": given,
         }
     )

@@ -13,7 +13,7 @@ class VectorStoreRow(BaseModel):
     last_active_at: int
     name: str = ""
     description: str | None = None
-    metadata: dict[str, str] | None = None
+    metadata: dict[str, str] | None = {}
     expires_after: ExpiresAfter | None = None
 
 

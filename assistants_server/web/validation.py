@@ -22,6 +22,24 @@ WANT = {
 }
 
 
+LIMITS = {
+    "string_too_long": (
+        "string too long. Expected at most {max_length} characters, but got {length}",
+        "string_above_max_length",
+    ),
+    "too_long": (
+        "too many items. Expected at most {max_length}, but got {length}",
+        "array_above_max_length",
+    ),
+    "too_long_object": (
+        "too many properties. Expected at most {max_length}, but got {length}",
+        "object_above_max_properties",
+    ),
+    "less_than_equal": ("expected a value <= {le:g}, but got {value}", "value_above_max"),
+    "greater_than_equal": ("expected a value >= {ge:g}, but got {value}", "value_below_min"),
+}
+
+
 class Explanation(NamedTuple):
     message: str
     param: str | None
@@ -66,22 +84,12 @@ def _message_and_code(
         have = HAVE.get(type(value), "something else")
         message = f"Invalid type for '{param}': expected {WANT[kind]}, but got {have} instead."
         return message, "invalid_type"
-    if kind == "string_too_long":
-        limit = f"at most {context['max_length']} characters, but got {len(value)}"
-        message = f"Invalid '{param}': string too long. Expected {limit}."
-        return message, "string_above_max_length"
-    if kind == "too_long":
-        what, code = "items", "array_above_max_length"
-        if context.get("field_type") == "Dictionary":
-            what, code = "properties", "object_above_max_properties"
-        limit = f"at most {context['max_length']}, but got {len(value)}"
-        return f"Invalid '{param}': too many {what}. Expected {limit}.", code
-    if kind == "less_than_equal":
-        message = f"Invalid '{param}': expected a value <= {context['le']:g}, but got {value}."
-        return message, "value_above_max"
-    if kind == "greater_than_equal":
-        message = f"Invalid '{param}': expected a value >= {context['ge']:g}, but got {value}."
-        return message, "value_below_min"
+    if kind == "too_long" and isinstance(value, dict):
+        kind = "too_long_object"
+    if kind in LIMITS:
+        text, code = LIMITS[kind]
+        length = len(value) if hasattr(value, "__len__") else None
+        return f"Invalid '{param}': {text.format(**context, value=value, length=length)}.", code
     reason = str(context.get("error") or kind.replace("_", " "))
     return f"Invalid '{param}': {reason}.", "invalid_value"
 
