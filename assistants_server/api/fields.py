@@ -5,13 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from assistants_server.tools import TYPES, As, one_of
-from assistants_server.web.fields import (
-    Body,
-    JsonObjectFormat,
-    JsonSchema,
-    Metadata,
-    TextFormat,
-)
+from assistants_server.web.fields import Body, JsonObjectFormat, JsonSchema, Metadata, TextFormat
 
 FileIds = Annotated[list[str], Field(max_length=500)]
 Name = Annotated[str, Field(max_length=256)]

@@ -240,11 +240,7 @@ class Library:
             NotFound: it is not in there.
         """
         self._store.get(VectorStoreRow, store_id)
-
-        def change(file: VectorStoreFile) -> None:
-            file.attributes = attributes
-
-        changed = await self._writing.do(lambda index: index.change(store_id, file_id, change))
+        changed = await self._writing.do(lambda index: index.label(store_id, file_id, attributes))
         if changed is None:
             raise NotFound("vector store file", file_id)
         return changed

@@ -133,15 +133,11 @@ class Reader:
             await self._writing.do(lambda index: index.finish(unread.seq, self._owner, used, error))
         except Exception:  # the index was locked for long, for example, or the disk is full
             log_failure(log, "index not written", file=unread.file.id)
-            await self._give_back(unread)
-
-    async def _give_back(self, unread: Unread) -> None:
-        while True:
-            await asyncio.sleep(SECONDS_AFTER_TROUBLE)
-            with suppress(Exception):
-                return await self._writing.do(
-                    lambda index: index.give_back(unread.seq, self._owner)
-                )
+            give_back = partial(Index.give_back, seq=unread.seq, owner=self._owner)
+            while True:
+                await asyncio.sleep(SECONDS_AFTER_TROUBLE)
+                with suppress(Exception):
+                    return await self._writing.do(give_back)
 
     async def _fill(self, unread: Unread) -> tuple[int, LastError | None]:
         """Put the passages of a file into the index.
@@ -183,9 +179,8 @@ class Reader:
             taking = loop.run_in_executor(self._threads, next, waiting, None)
             try:
                 while not (await asyncio.wait({taking}, timeout=SECONDS_BETWEEN_LOOKS))[0]:
-                    if not await self._looking.do(
-                        lambda index: index.is_wanted(unread.seq, self._owner)
-                    ):
+                    wanted = partial(Index.wanted, seq=unread.seq, owner=self._owner)
+                    if not await self._looking.do(wanted):
                         extractor.stop()
             except BaseException:
                 extractor.stop()

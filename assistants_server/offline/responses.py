@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from openai.types import responses as wire
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from assistants_server.offline import input_items
 from assistants_server.offline.events import stream
@@ -49,23 +49,14 @@ class FunctionChoice(fields.Body):
     name: str
 
 
-class CreateResponse(BaseModel):
-    """What the tutor reads of a request. It ignores OpenAI's other parameters."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    model: Annotated[str, Field(min_length=1)]
+class CreateResponse(input_items.Question):
     input: str | list[input_items.Item]
     instructions: str | None = None
-    stream: bool | None = None
     text: TextSettings | None = None
     max_output_tokens: Annotated[int, Field(ge=16)] | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=128)] = []
     tool_choice: Literal["none", "auto", "required"] | FunctionChoice = "auto"
     parallel_tool_calls: bool = True
-    temperature: fields.Temperature | None = None
-    top_p: fields.TopP | None = None
-    metadata: fields.Metadata | None = None
 
     def items(self) -> list[input_items.Item]:
         if isinstance(self.input, str):
@@ -113,7 +104,7 @@ class CreateResponse(BaseModel):
 
 @router.post("/responses", response_model=None)
 async def create(body: CreateResponse) -> wire.Response | StreamingResponse:
-    input_items.refuse(body, KNOWN, UNSUPPORTED)
+    body.refuse(KNOWN, UNSUPPORTED)
     body.check_choice()
     items = body.items()
     input_items.check_calls(items)

@@ -20,9 +20,8 @@ from assistants_server.private_files import tighten_folder
 from assistants_server.store.connection import Connection
 from assistants_server.store.database import HAS_FILES, SECONDS_TO_OPEN, open_database
 from assistants_server.store.errors import NotFound, Unreadable, Unstorable
-from assistants_server.store.model_items import ModelItems
 from assistants_server.store.owners import Owner, living
-from assistants_server.store.rows import FileBatchRow, VectorStoreRow
+from assistants_server.store.rows import FileBatchRow, ModelItems, VectorStoreRow
 
 log = logging.getLogger(__name__)
 

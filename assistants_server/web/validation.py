@@ -1,7 +1,7 @@
 """Turns pydantic's validation errors into the messages of OpenAI's API."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic_core import ErrorDetails
 
@@ -40,14 +40,8 @@ LIMITS = {
 }
 
 
-class Explanation(NamedTuple):
-    message: str
-    param: str | None
-    code: str | None
-
-
-def explain(errors: Sequence[ErrorDetails], body: Any) -> Explanation:
-    """Return one error that a caller can act on, for example "Unknown parameter: 'tols'."
+def explain(errors: Sequence[ErrorDetails], body: Any) -> tuple[str, str | None, str | None]:
+    """Return the message, param and code of one error that a caller can act on.
 
     For a value of a union type pydantic reports one error for each branch. The error with the
     longest path is used, because its branch matched the body best.
@@ -59,13 +53,13 @@ def explain(errors: Sequence[ErrorDetails], body: Any) -> Explanation:
     path = _path(error, body)
     if not path or error["type"] == "json_invalid":
         message = "The body of the request is not a JSON object. Send one, with the header "
-        return Explanation(f"{message}Content-Type: application/json.", None, None)
+        return f"{message}Content-Type: application/json.", None, None
     kind, context = error["type"], error.get("ctx", {})
     param = dotted(path)
     if kind == "union_tag_not_found":
         kind, param = "missing", f"{param}.{context['discriminator'].strip(chr(39))}"
     message, code = _message_and_code(kind, context, param, error.get("input"))
-    return Explanation(message, param, code)
+    return message, param, code
 
 
 def _message_and_code(
