@@ -5,7 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from assistants_server.tools import TYPES, As, one_of
-from assistants_server.web.fields import Body, JsonObjectFormat, JsonSchema, Metadata, TextFormat
+from assistants_server.web.fields import (
+    Body,
+    JsonObjectFormat,
+    JsonSchema,
+    TextFormat,
+    WithMetadata,
+)
 
 FileIds = Annotated[list[str], Field(max_length=500)]
 Name = Annotated[str, Field(max_length=256)]
@@ -44,10 +50,9 @@ class StaticStrategy(Body):
 Strategy = Annotated[AutoStrategy | StaticStrategy, Field(discriminator="type")]
 
 
-class NewVectorStore(Body):
+class NewVectorStore(WithMetadata):
     file_ids: FileIds = []
     chunking_strategy: Strategy | None = None
-    metadata: Metadata | None = None
 
 
 class FileSearchResources(Body):
@@ -60,9 +65,8 @@ class ToolResources(Body):
     file_search: FileSearchResources | None = None
 
 
-class Modification(Body):
+class Modification(WithMetadata):
     tool_resources: ToolResources | None = None
-    metadata: Metadata | None = None
 
 
 class JsonSchemaFormat(Body):

@@ -18,7 +18,7 @@ from assistants_server.clock import now
 from assistants_server.engine import active_run
 from assistants_server.store import NotFound, Row, Store, new_id
 from assistants_server.web.errors import ApiError
-from assistants_server.web.fields import Body, Metadata
+from assistants_server.web.fields import Body, WithMetadata
 from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/v1/threads/{thread_id}/messages", route_class=StrictRoute)
@@ -69,11 +69,7 @@ class Attachment(Body):
     tools: list[AttachmentTool]
 
 
-class ModifyMessage(Body):
-    metadata: Metadata | None = None
-
-
-class CreateMessage(ModifyMessage):
+class CreateMessage(WithMetadata):
     role: Literal["user", "assistant"]
     content: MessageText | Annotated[list[Part], Field(min_length=1, max_length=MOST_PARTS)]
     attachments: Annotated[list[Attachment], Field(max_length=MOST_PARTS)] | None = None
@@ -173,7 +169,7 @@ async def retrieve(thread_id: str, message_id: str, store: TheStore) -> Message:
 
 
 @router.post("/{message_id}")
-async def modify(thread_id: str, message_id: str, body: ModifyMessage, store: TheStore) -> Message:
+async def modify(thread_id: str, message_id: str, body: WithMetadata, store: TheStore) -> Message:
     with store.change(Message, message_id, thread_id) as message:
         message.metadata = body.metadata
     return message

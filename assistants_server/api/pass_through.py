@@ -69,15 +69,12 @@ async def pass_through(request: Request) -> Response:
     try:
         answer = await http.send(sent, stream=True)
     except httpx2.PoolTimeout as error:
-        raise ApiError(
-            503, "Too many requests are under way. Try again in a while.", type="server_error"
-        ) from error
+        raise ApiError(503, "Too many requests are under way. Try again in a while.") from error
     except httpx2.TransportError as error:
         raise ApiError(
             502,
             f"The model's server at {upstream.shown} does not answer ({type(error).__name__}). "
             "Look at OPENAI_BASE_URL.",
-            type="server_error",
         ) from error
     if answer.has_redirect_location:
         await answer.aclose()
@@ -86,7 +83,6 @@ async def pass_through(request: Request) -> Response:
             f"The model's server at {upstream.shown} answers with a redirect "
             f"({answer.status_code}), and the key goes nowhere else. Set OPENAI_BASE_URL to the "
             "address that it redirects to, if you trust that.",
-            type="server_error",
         )
     response = StreamingResponse(
         answer.aiter_raw(),

@@ -26,7 +26,7 @@ from assistants_server.engine import (
 )
 from assistants_server.store import Store, new_id
 from assistants_server.web.errors import ApiError
-from assistants_server.web.fields import Body, Metadata, Temperature, TopP
+from assistants_server.web.fields import Temperature, TopP, WithMetadata
 from assistants_server.web.strict_route import StrictRoute
 from assistants_server.wire import Assistant, Run
 
@@ -44,11 +44,7 @@ DEFAULTS = {
 TokenLimit = Annotated[int, Field(ge=256)]
 
 
-class ModifyRun(Body):
-    metadata: Metadata | None = None
-
-
-class RunSettings(ModifyRun):
+class RunSettings(WithMetadata):
     """What a run can set. For what it leaves out, the assistant's setting holds."""
 
     assistant_id: str
@@ -230,7 +226,7 @@ async def retrieve(thread_id: str, run_id: str, store: TheStore) -> Run:
 
 
 @router.post("/{thread_id}/runs/{run_id}")
-async def modify(thread_id: str, run_id: str, body: ModifyRun, store: TheStore) -> Run:
+async def modify(thread_id: str, run_id: str, body: WithMetadata, store: TheStore) -> Run:
     with store.change(Run, run_id, thread_id) as run:
         run.metadata = body.metadata
     return run

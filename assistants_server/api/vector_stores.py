@@ -12,7 +12,7 @@ from assistants_server.api.lists import ListPage, Paging
 from assistants_server.file_search import telling
 from assistants_server.store import Page, VectorStoreRow
 from assistants_server.web.errors import ApiError
-from assistants_server.web.fields import Body, Metadata
+from assistants_server.web.fields import Body, WithMetadata
 from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/v1/vector_stores", route_class=StrictRoute)
@@ -58,9 +58,8 @@ def _checked(filter: Comparison | Compound | None) -> Comparison | Compound | No
     return filter
 
 
-class ModifyStore(Body):
+class ModifyStore(WithMetadata):
     name: fields.Name | None = None
-    metadata: Metadata | None = None
     expires_after: ExpiresAfter | None = None
 
 

@@ -42,12 +42,11 @@ class Library:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._owner = store.owner
         self._path = store.path.with_name(f"{store.path.name}.index")
         self._looking = IndexThread(self._path, "looking")
         self._writing = IndexThread(self._path, "writing")
         self._searching = IndexThread(self._path, "searching")
-        self._reader = Reader(store, self._owner, self._writing, self._looking, self._tidy)
+        self._reader = Reader(store, self._writing, self._looking, self._tidy)
         self._alive: set[str] = set()
 
     def resume(self) -> None:
@@ -78,7 +77,7 @@ class Library:
         await self._reader.close()
         if self._path.exists():
             with suppress(Exception):  # what stays claimed is adopted when this server has ended
-                await self._writing.do(lambda index: index.release([self._owner]))
+                await self._writing.do(lambda index: index.release([self._store.owner]))
         self._searching.interrupt()
         for thread in (self._searching, self._looking, self._writing):
             await thread.close()

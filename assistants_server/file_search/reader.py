@@ -33,9 +33,8 @@ class Reader:
     Whatever goes wrong is logged, and the reading goes on.
 
     Args:
-        store: where the contents of files lie.
-        owner: this server's name. It reads only what it has claimed under that name, so that two
-            servers on the same file never read the same.
+        store: where the contents of files lie. Its owner is the name under which files are claimed,
+            so that two servers on the same file never read the same.
         writing: the index, to be changed.
         looking: the index, to be looked at.
         tidy: clears up what servers that are gone have left.
@@ -44,13 +43,12 @@ class Reader:
     def __init__(
         self,
         store: Store,
-        owner: str,
         writing: IndexThread,
         looking: IndexThread,
         tidy: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
-        self._owner = owner
+        self._owner = store.owner
         self._writing = writing
         self._looking = looking
         self._tidy = tidy
