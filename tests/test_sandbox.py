@@ -7,19 +7,20 @@ from pathlib import Path
 import psutil
 import pytest
 
-from assistants_server.code_interpreter import CodeInterpreter, sandbox, sandbox_limits
+from assistants_server.code_interpreter import CodeInterpreter, isolation, sandbox_limits
 from assistants_server.store import Store
 from tests.attacks.waiting import until
 
 ROOT = Path(__file__).parent.parent
 
 needs_bwrap = pytest.mark.skipif(
-    not sandbox.has_bwrap(), reason="bwrap is not installed or not allowed on this machine"
+    not isolation().no_network, reason="bwrap is not installed or not allowed on this machine"
 )
-needs_limits = pytest.mark.skipif(os.name != "posix", reason="this system has no resource limits")
+needs_limits = pytest.mark.skipif(
+    not isolation().cpu_memory_and_file_size, reason="this system has no resource limits"
+)
 needs_process_limit = pytest.mark.skipif(
-    os.name != "posix" or (os.getuid() == 0 and not sandbox.has_bwrap()),
-    reason="root without bwrap cannot limit processes",
+    not isolation().processes, reason="root without bwrap cannot limit processes"
 )
 
 

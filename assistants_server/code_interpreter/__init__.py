@@ -1,6 +1,6 @@
 """Runs the code that a model writes, in one sandboxed Jupyter kernel for each thread."""
 
 from assistants_server.code_interpreter.interpreter import CodeInterpreter, Result
-from assistants_server.code_interpreter.sandbox import notice
+from assistants_server.code_interpreter.sandbox import Isolation, isolation, notice
 
-__all__ = ["CodeInterpreter", "Result", "notice"]
+__all__ = ["CodeInterpreter", "Isolation", "Result", "isolation", "notice"]

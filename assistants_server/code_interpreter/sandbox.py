@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from assistants_server.code_interpreter import bwrap, sandbox_limits
@@ -26,6 +27,46 @@ REFUSED = (
 )
 
 _counter = itertools.count(os.getpid())
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """Which protections are in force for the code interpreter on this machine."""
+
+    own_process_and_folder: bool
+    wall_time: bool
+    output_and_disk_space: bool
+    cpu_memory_and_file_size: bool
+    processes: bool
+    no_process_left: bool
+    keys_hidden: bool
+    disk_hidden: bool
+    no_network: bool
+    no_further_namespaces: bool
+
+    def __str__(self) -> str:
+        facts = {name.replace("_", " "): on for name, on in asdict(self).items()}
+        missing = ", ".join(name for name, on in facts.items() if not on)
+        in_force = ", ".join(name for name, on in facts.items() if on)
+        return f"in force: {in_force}" + (f"; not in force: {missing}" if missing else "")
+
+
+def isolation() -> Isolation:
+    """Return which protections are in force. The first call runs ``bwrap`` to find out."""
+    posix = os.name == "posix"
+    way = bwrap.way()
+    return Isolation(
+        own_process_and_folder=True,
+        wall_time=True,
+        output_and_disk_space=True,
+        cpu_memory_and_file_size=posix,
+        processes=posix and (has_bwrap() or not _is_root()),
+        no_process_left=has_bwrap(),
+        keys_hidden=has_bwrap(),
+        disk_hidden=has_bwrap(),
+        no_network=has_bwrap(),
+        no_further_namespaces=way is not None and not way.nested,
+    )
 
 
 def has_bwrap() -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -84,7 +84,7 @@ class Library:
 
     async def create(
         self,
-        file_ids: Iterable[str] = (),
+        file_ids: Sequence[str] = (),
         chunking_strategy: dict[str, Any] | None = None,
         **fields: Any,
     ) -> VectorStore:
@@ -96,7 +96,6 @@ class Library:
         Raises:
             NotFound: one of the files is not here; nothing is stored.
         """
-        file_ids = list(file_ids)
         for file_id in file_ids:
             self._store.get(FileObject, file_id)
         row = VectorStoreRow(id=new_id("vs_"), created_at=now(), last_active_at=now(), **fields)

@@ -146,11 +146,7 @@ def _respond(conversation: Conversation) -> tuple[Lesson, str]:
 
 @cache
 def _lesson(question: str) -> Lesson | None:
-    for skill in SKILLS:
-        lesson = skill(question)
-        if lesson is not None:
-            return lesson
-    return None
+    return next(filter(None, (skill(question) for skill in SKILLS)), None)
 
 
 def _subject(conversation: Conversation) -> Lesson | None:

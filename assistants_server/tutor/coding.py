@@ -73,11 +73,8 @@ def conclude(conversation: Conversation, call: ToolCall) -> str:
         return f"The code printed: {output}"
     if re.search(r"^\w*(?:Error|Exception|Interrupt)\b", output, re.M):
         return f"The code failed: {output.splitlines()[-1]}"
-    said = found.intro
-    if found.shows_output:
-        said += f":\n{output}" if "\n" in output else f": {output}"
-    else:
-        said += "."
+    shown = f":\n{output}" if "\n" in output else f": {output}"
+    said = found.intro + (shown if found.shows_output else ".")
     if found.writes:
         said += f"\nThe file is [{found.writes}](sandbox:/mnt/data/{found.writes})."
     return said
