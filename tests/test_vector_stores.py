@@ -221,7 +221,7 @@ def test_large_files_are_refused_and_memory_stays_bounded(client, store, tmp_pat
         assert psutil.Process().memory_info().rss - grown < 50_000_000
     file = add(client, store, "bomb.docx", bomb())
     assert file.status == "failed"
-    assert file.last_error.message == "It unfolds to far more than its text could be."
+    assert file.last_error.message == "It decompresses to far more than its text could be."
     assert psutil.Process().memory_info().rss - before < 500_000_000
 
 

@@ -12,21 +12,19 @@ from assistants_server.api.context import SECONDS_TO_WAIT, TheLibrary, TheStore
 from assistants_server.api.lists import ListPage, Paging
 from assistants_server.clock import now
 from assistants_server.store import new_id
-from assistants_server.web.fields import Body, Metadata, Temperature, TopP
+from assistants_server.web.fields import Temperature, TopP
 from assistants_server.web.strict_route import StrictRoute
 from assistants_server.wire import Assistant
 
 router = APIRouter(prefix="/v1/assistants", route_class=StrictRoute)
 
 
-class ModifyAssistant(Body):
+class ModifyAssistant(fields.Modification):
     model: Annotated[str, Field(min_length=1)] = "unset"
     name: fields.Name | None = None
     description: fields.Description | None = None
     instructions: fields.Instructions | None = None
     tools: fields.Tools = []
-    tool_resources: fields.ToolResources | None = None
-    metadata: Metadata | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
     response_format: fields.ResponseFormat | None = None
@@ -71,15 +69,7 @@ async def retrieve(assistant_id: str, store: TheStore) -> Assistant:
 async def modify(
     assistant_id: str, body: ModifyAssistant, store: TheStore, library: TheLibrary
 ) -> Assistant:
-    store.get(Assistant, assistant_id)
-    async with AsyncExitStack() as undo:
-        await tool_resources.settle(library, store, body.tool_resources, undo)
-        async with store.writing(SECONDS_TO_WAIT):
-            before = store.get(Assistant, assistant_id)
-            after = Assistant.model_validate({**before.model_dump(by_alias=True), **body.given()})
-            store.update(after)
-        undo.pop_all()
-    return after
+    return await tool_resources.modify(library, store, Assistant, assistant_id, body)
 
 
 @router.delete("/{assistant_id}")

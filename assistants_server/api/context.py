@@ -36,7 +36,7 @@ async def _ready(request: Request) -> None:
         Busy: another process has been writing for all that time.
     """
     if request.app.state.engine.closing:
-        raise ApiError(503, "The server is stopping.", type="server_error")
+        raise ApiError(503, "The server is stopping.")
     if request.method not in READING and not hasattr(request.state, "waited"):
         request.state.waited = True  # for all that the endpoint asks for
         await request.app.state.store.writable(SECONDS_TO_WAIT)

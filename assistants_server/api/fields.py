@@ -1,6 +1,6 @@
 """The parts that several request bodies share, with the limits of OpenAI's description."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,8 +9,8 @@ from assistants_server.web.fields import (
     Body,
     JsonObjectFormat,
     JsonSchema,
-    Metadata,
     TextFormat,
+    WithMetadata,
 )
 
 FileIds = Annotated[list[str], Field(max_length=500)]
@@ -18,11 +18,6 @@ Name = Annotated[str, Field(max_length=256)]
 Description = Annotated[str, Field(max_length=512)]
 Instructions = Annotated[str, Field(max_length=256_000)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-
-
-def as_dict(part: Body | None) -> dict[str, Any] | None:
-    """Return a part of a request as JSON has it, or None if it was left out."""
-    return None if part is None else part.model_dump()
 
 
 Tools = Annotated[list[Annotated[Body, one_of("request_model")]], Field(max_length=128)]
@@ -55,10 +50,9 @@ class StaticStrategy(Body):
 Strategy = Annotated[AutoStrategy | StaticStrategy, Field(discriminator="type")]
 
 
-class NewVectorStore(Body):
+class NewVectorStore(WithMetadata):
     file_ids: FileIds = []
     chunking_strategy: Strategy | None = None
-    metadata: Metadata | None = None
 
 
 class FileSearchResources(Body):
@@ -69,6 +63,10 @@ class FileSearchResources(Body):
 class ToolResources(Body):
     code_interpreter: CodeInterpreterResources | None = None
     file_search: FileSearchResources | None = None
+
+
+class Modification(WithMetadata):
+    tool_resources: ToolResources | None = None
 
 
 class JsonSchemaFormat(Body):

@@ -147,10 +147,7 @@ async def _keep(upload: Upload, store: Store) -> FileObject:
 
 @router.get("")
 async def list_all(cursor: Annotated[FileCursor, Query()], store: TheStore) -> ListPage[FileObject]:
-    paging = cursor.model_dump()
-    purpose = paging.pop("purpose")
-    matching = {"purpose": purpose} if purpose else None
-    return ListPage[FileObject].of(store.page(FileObject, matching=matching, **paging))
+    return ListPage[FileObject].of(store.page(FileObject, **cursor.model_dump()))
 
 
 @router.get("/{file_id}")

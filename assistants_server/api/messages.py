@@ -18,7 +18,7 @@ from assistants_server.clock import now
 from assistants_server.engine.states import active_run
 from assistants_server.store import NotFound, Row, Store, new_id
 from assistants_server.web.errors import ApiError
-from assistants_server.web.fields import Body, Metadata
+from assistants_server.web.fields import Body, WithMetadata
 from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/v1/threads/{thread_id}/messages", route_class=StrictRoute)
@@ -69,11 +69,7 @@ class Attachment(Body):
     tools: list[AttachmentTool]
 
 
-class ModifyMessage(Body):
-    metadata: Metadata | None = None
-
-
-class CreateMessage(ModifyMessage):
+class CreateMessage(WithMetadata):
     role: Literal["user", "assistant"]
     content: MessageText | Annotated[list[Part], Field(min_length=1, max_length=MOST_PARTS)]
     attachments: Annotated[list[Attachment], Field(max_length=MOST_PARTS)] | None = None
@@ -100,19 +96,15 @@ async def prepare(store: Store, thread_id: str, bodies: Sequence[CreateMessage])
     return rows
 
 
-def refuse_if_active(store: Store, thread_id: str) -> None:
-    """Check that a thread exists and has no active run.
-
-    Raises:
-        NotFound: there is no such thread.
-        ApiError: 400, a run is active on the thread.
-    """
-    store.get(Thread, thread_id)
-    if run := active_run(store, thread_id):
-        raise ApiError(400, f"Can't add messages to {thread_id} while a run {run.id} is active.")
-
-
 def _message(store: Store, thread_id: str, body: CreateMessage) -> Message:
+    parts = body.content
+    if isinstance(parts, str):
+        parts = [TextPart(type="text", text=parts)]
+    attachments = body.attachments or []
+    named = [part.image_file.file_id for part in parts if isinstance(part, ImageFilePart)]
+    for file_id in [*named, *(each.file_id for each in attachments)]:
+        if not store.exists(FileObject, file_id):
+            raise NotFound("file", file_id)
     return Message.model_validate(
         {
             "id": new_id("msg_"),
@@ -122,8 +114,8 @@ def _message(store: Store, thread_id: str, body: CreateMessage) -> Message:
             "status": "completed",
             "completed_at": now(),
             "role": body.role,
-            "content": _content(store, body.content),
-            "attachments": _attachments(store, body.attachments or []),
+            "content": [_content(part) for part in parts],
+            "attachments": [each.model_dump() for each in attachments],
             "metadata": body.metadata or {},
         }
     )
@@ -139,28 +131,10 @@ def to_search(messages: Iterable[CreateMessage]) -> list[str]:
     ]
 
 
-def _content(store: Store, content: str | list[Part]) -> list[dict]:
-    parts = [TextPart(type="text", text=content)] if isinstance(content, str) else content
-    wire = []
-    for part in parts:
-        if isinstance(part, TextPart):
-            wire.append({"type": "text", "text": {"value": part.text, "annotations": []}})
-            continue
-        if isinstance(part, ImageFilePart):
-            _find(store, part.image_file.file_id)
-        wire.append(part.model_dump())
-    return wire
-
-
-def _attachments(store: Store, attachments: list[Attachment]) -> list[dict]:
-    for attachment in attachments:
-        _find(store, attachment.file_id)
-    return [attachment.model_dump() for attachment in attachments]
-
-
-def _find(store: Store, file_id: str) -> None:
-    if not store.exists(FileObject, file_id):
-        raise NotFound("file", file_id)
+def _content(part: Part) -> dict:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": {"value": part.text, "annotations": []}}
+    return part.model_dump()
 
 
 @router.post("")
@@ -169,7 +143,10 @@ async def create(
 ) -> Message:
     async with AsyncExitStack() as undo:
         async with store.writing(SECONDS_TO_WAIT):
-            refuse_if_active(store, thread_id)
+            store.get(Thread, thread_id)
+            if run := active_run(store, thread_id):
+                reason = f"Can't add messages to {thread_id} while a run {run.id} is active."
+                raise ApiError(400, reason)
             message = _message(store, thread_id, body)
             store.insert(message, parent=thread_id)
         undo.push_async_callback(tool_resources.take_back, store, Message, message.id)
@@ -183,10 +160,7 @@ async def list_all(
     thread_id: str, cursor: Annotated[MessageCursor, Query()], store: TheStore
 ) -> ListPage[Message]:
     store.get(Thread, thread_id)
-    paging = cursor.model_dump()
-    run_id = paging.pop("run_id")
-    matching = {"run_id": run_id} if run_id else None
-    return ListPage[Message].of(store.page(Message, thread_id, matching=matching, **paging))
+    return ListPage[Message].of(store.page(Message, thread_id, **cursor.model_dump()))
 
 
 @router.get("/{message_id}")
@@ -195,7 +169,7 @@ async def retrieve(thread_id: str, message_id: str, store: TheStore) -> Message:
 
 
 @router.post("/{message_id}")
-async def modify(thread_id: str, message_id: str, body: ModifyMessage, store: TheStore) -> Message:
+async def modify(thread_id: str, message_id: str, body: WithMetadata, store: TheStore) -> Message:
     with store.change(Message, message_id, thread_id) as message:
         message.metadata = body.metadata
     return message

@@ -3,19 +3,18 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import Field
 
 from assistants_server.api.context import TheStore
 from assistants_server.api.lists import Cursor, ListPage
-from assistants_server.api.runs import Include, RunQuery
+from assistants_server.api.runs import RunQuery
 from assistants_server.web.strict_route import StrictRoute
 from assistants_server.wire import Run, RunStep
 
 router = APIRouter(prefix="/v1/threads/{thread_id}/runs/{run_id}/steps", route_class=StrictRoute)
 
 
-class StepCursor(Cursor):
-    include: Annotated[list[Include], Field(alias="include[]")] = []
+class StepCursor(Cursor, RunQuery):
+    """The query parameters of a list of steps."""
 
 
 @router.get("")
@@ -31,11 +30,7 @@ async def list_all(
 
 @router.get("/{step_id}")
 async def retrieve(
-    thread_id: str,
-    run_id: str,
-    step_id: str,
-    query: Annotated[RunQuery, Query()],
-    store: TheStore,
+    thread_id: str, run_id: str, step_id: str, query: Annotated[RunQuery, Query()], store: TheStore
 ) -> RunStep:
     store.get(Run, run_id, thread_id)
     step = store.get(RunStep, step_id, run_id)

@@ -26,21 +26,25 @@ from assistants_server.engine.states import (
 )
 from assistants_server.store import Store, new_id
 from assistants_server.web.errors import ApiError
-from assistants_server.web.fields import Body, Metadata, Temperature, TopP
+from assistants_server.web.fields import Temperature, TopP, WithMetadata
 from assistants_server.web.strict_route import StrictRoute
 from assistants_server.wire import Assistant, Run
 
 router = APIRouter(prefix="/v1/threads", route_class=StrictRoute)
 
 Include = Literal["step_details.tool_calls[*].file_search.results[*].content"]
+# What a run has of its request, or of its assistant, or by default.
+SETTINGS = {"model", "temperature", "top_p", "max_prompt_tokens", "max_completion_tokens"}
+SETTINGS |= {"truncation_strategy", "tool_choice", "parallel_tool_calls", "response_format"}
+DEFAULTS = {
+    "truncation_strategy": {"type": "auto"},
+    "tool_choice": "auto",
+    "response_format": "auto",
+}
 TokenLimit = Annotated[int, Field(ge=256)]
 
 
-class ModifyRun(Body):
-    metadata: Metadata | None = None
-
-
-class RunSettings(ModifyRun):
+class RunSettings(WithMetadata):
     """What a run can set. For what it leaves out, the assistant's setting holds."""
 
     assistant_id: str
@@ -131,14 +135,14 @@ def _check_choice(run: Run) -> None:
 
 
 def _new_run(thread_id: str, assistant: Assistant, body: CreateRun) -> Run:
-    def chosen(name: str, default: Any = None) -> Any:
+    def chosen(name: str) -> Any:
         for source in (body, assistant):
             value = getattr(source, name, None)
             if value is not None:
                 return value.model_dump(by_alias=True) if isinstance(value, BaseModel) else value
-        return default
+        return DEFAULTS.get(name)
 
-    instructions = [chosen("instructions", ""), body.additional_instructions or ""]
+    instructions = [chosen("instructions"), body.additional_instructions]
     effort = chosen("reasoning_effort")
     return Run.model_validate(
         {
@@ -149,20 +153,12 @@ def _new_run(thread_id: str, assistant: Assistant, body: CreateRun) -> Run:
             "status": "queued",
             "thread_id": thread_id,
             "assistant_id": assistant.id,
-            "model": chosen("model"),
             "instructions": "\n\n".join(text for text in instructions if text),
             "tools": [
-                tool.model_dump(by_alias=True, exclude_unset=True) for tool in chosen("tools", [])
+                tool.model_dump(by_alias=True, exclude_unset=True) for tool in chosen("tools")
             ],
             "metadata": body.metadata or {},
-            "temperature": chosen("temperature"),
-            "top_p": chosen("top_p"),
-            "max_prompt_tokens": body.max_prompt_tokens,
-            "max_completion_tokens": body.max_completion_tokens,
-            "truncation_strategy": chosen("truncation_strategy", {"type": "auto"}),
-            "tool_choice": chosen("tool_choice", "auto"),
-            "parallel_tool_calls": body.parallel_tool_calls,
-            "response_format": chosen("response_format", "auto"),
+            **{name: chosen(name) for name in SETTINGS},
             **({"reasoning_effort": effort} if effort else {}),
         }
     )
@@ -230,7 +226,7 @@ async def retrieve(thread_id: str, run_id: str, store: TheStore) -> Run:
 
 
 @router.post("/{thread_id}/runs/{run_id}")
-async def modify(thread_id: str, run_id: str, body: ModifyRun, store: TheStore) -> Run:
+async def modify(thread_id: str, run_id: str, body: WithMetadata, store: TheStore) -> Run:
     with store.change(Run, run_id, thread_id) as run:
         run.metadata = body.metadata
     return run

@@ -5,24 +5,19 @@ from contextlib import AsyncExitStack
 from fastapi import APIRouter
 from openai.types.beta import Thread, ThreadDeleted
 
-from assistants_server.api import fields, tool_resources
+from assistants_server.api import tool_resources
 from assistants_server.api.context import SECONDS_TO_WAIT, TheEngine, TheLibrary, TheStore
+from assistants_server.api.fields import Modification
 from assistants_server.api.messages import Messages, prepare, to_search
 from assistants_server.clock import now
 from assistants_server.file_search import Library
 from assistants_server.store import Store, new_id
-from assistants_server.web.fields import Body, Metadata
 from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/v1/threads", route_class=StrictRoute)
 
 
-class ModifyThread(Body):
-    tool_resources: fields.ToolResources | None = None
-    metadata: Metadata | None = None
-
-
-class CreateThread(ModifyThread):
+class CreateThread(Modification):
     messages: Messages = []
 
 
@@ -74,17 +69,9 @@ async def retrieve(thread_id: str, store: TheStore) -> Thread:
 
 @router.post("/{thread_id}")
 async def modify(
-    thread_id: str, body: ModifyThread, store: TheStore, library: TheLibrary
+    thread_id: str, body: Modification, store: TheStore, library: TheLibrary
 ) -> Thread:
-    store.get(Thread, thread_id)
-    async with AsyncExitStack() as undo:
-        await tool_resources.settle(library, store, body.tool_resources, undo)
-        async with store.writing(SECONDS_TO_WAIT):
-            before = store.get(Thread, thread_id)
-            after = Thread.model_validate({**before.model_dump(), **body.given()})
-            store.update(after)
-        undo.pop_all()
-    return after
+    return await tool_resources.modify(library, store, Thread, thread_id, body)
 
 
 @router.delete("/{thread_id}")

@@ -4,22 +4,22 @@ A request takes effect as a whole or not at all. Each step adds what undoes it t
 is unwound if a later step fails.
 """
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from typing import TypeVar
 
-from openai.types import FileObject, VectorStore
+from openai.types import FileObject
 from openai.types.beta import Thread
 from openai.types.beta.thread import ToolResources as ThreadResources
 
 from assistants_server.api.context import SECONDS_TO_WAIT
-from assistants_server.api.fields import (
-    FileSearchResources,
-    NewVectorStore,
-    ToolResources,
-    as_dict,
-)
+from assistants_server.api.fields import Modification, ToolResources
 from assistants_server.file_search import Library
 from assistants_server.store import NotFound, Store, Stored, VectorStoreRow
 from assistants_server.web.errors import ApiError
+from assistants_server.wire import Assistant
+
+T = TypeVar("T", Assistant, Thread)
 
 DAYS_OF_A_THREADS_STORE = 7  # as OpenAI's
 
@@ -44,30 +44,38 @@ async def settle(
     if resources.code_interpreter:
         for file_id in resources.code_interpreter.file_ids:
             store.get(FileObject, file_id)
-    if search and search.vector_stores is not None:
-        await _make(library, search, search.vector_stores, undo)
-
-
-async def _make(
-    library: Library,
-    search: FileSearchResources,
-    wanted: list[NewVectorStore],
-    undo: AsyncExitStack,
-) -> None:
-    if search.vector_store_ids and wanted:
+    if not search or search.vector_stores is None:
+        return
+    if search.vector_store_ids and search.vector_stores:
         raise ApiError(
             400,
             "Give either vector_store_ids or vector_stores; there can be one store only.",
             param="tool_resources.file_search.vector_stores",
             code="invalid_value",
         )
-    for each in wanted:
-        strategy = as_dict(each.chunking_strategy)
-        created = await library.create(each.file_ids, strategy, metadata=each.metadata or {})
-        undo.push_async_callback(_unmake, library, created)
+    for each in search.vector_stores:
+        created = await library.create(**each.model_dump(exclude_none=True))
+        undo.push_async_callback(_if_there, library.delete, created.id)
         search.vector_store_ids = [created.id]
     search.vector_stores = None
     search.model_fields_set.discard("vector_stores")
+
+
+async def modify(library: Library, store: Store, kind: type[T], id: str, body: Modification) -> T:
+    """Give an assistant or a thread the fields of a request, and return it.
+
+    Raises:
+        NotFound, ApiError: as `settle`, or the object does not exist.
+    """
+    store.get(kind, id)
+    async with AsyncExitStack() as undo:
+        await settle(library, store, body.tool_resources, undo)
+        async with store.writing(SECONDS_TO_WAIT):
+            before = store.get(kind, id)
+            after = kind.model_validate({**before.model_dump(by_alias=True), **body.given()})
+            store.update(after)
+        undo.pop_all()
+    return after
 
 
 async def attach(
@@ -92,7 +100,7 @@ async def attach(
         try:
             await library.file(mine, file_id)
         except NotFound:
-            undo.push_async_callback(_detach, library, mine, file_id)
+            undo.push_async_callback(_if_there, library.remove, mine, file_id)
         await library.add(mine, file_id)
 
 
@@ -112,10 +120,10 @@ def _store_of(store: Store, thread_id: str) -> str | None:
 async def _give_store(library: Library, store: Store, thread_id: str, undo: AsyncExitStack) -> str:
     """Return the id of a new vector store for a thread, or of one that it got meanwhile."""
     expires = {"anchor": "last_active_at", "days": DAYS_OF_A_THREADS_STORE}
-    created = await library.create(metadata={}, expires_after=expires)
-    undo.push_async_callback(_unmake, library, created)
+    created = await library.create(expires_after=expires)
+    undo.push_async_callback(_if_there, library.delete, created.id)
     if (theirs := _store_of(store, thread_id)) is not None:
-        await _unmake(library, created)
+        await _if_there(library.delete, created.id)
         return theirs
     before = store.get(Thread, thread_id).tool_resources
     named = {"file_search": {"vector_store_ids": [created.id]}}
@@ -134,11 +142,6 @@ async def _replace(
                 thread.tool_resources = new
 
 
-async def _unmake(library: Library, made: VectorStore) -> None:
+async def _if_there(delete: Callable[..., Awaitable[None]], *ids: str) -> None:
     with suppress(NotFound):
-        await library.delete(made.id)
-
-
-async def _detach(library: Library, store_id: str, file_id: str) -> None:
-    with suppress(NotFound):
-        await library.remove(store_id, file_id)
+        await delete(*ids)

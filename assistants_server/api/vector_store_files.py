@@ -1,15 +1,11 @@
 """``/vector_stores/{vector_store_id}/files`` and ``/file_batches``."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from openai.types import FileObject
-from openai.types.vector_stores import (
-    FileContentResponse,
-    VectorStoreFile,
-    VectorStoreFileBatch,
-    VectorStoreFileDeleted,
-)
+from openai.types import vector_stores as wire
+from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
 from pydantic import BaseModel, Field
 
 from assistants_server.api import fields
@@ -51,7 +47,7 @@ class Content(BaseModel):
     """What was read of a file."""
 
     object: Literal["vector_store.file_content.page"] = "vector_store.file_content.page"
-    data: list[FileContentResponse]
+    data: list[wire.FileContentResponse]
     has_more: bool = False
     next_page: str | None = None
 
@@ -74,9 +70,7 @@ def _page(files: list[VectorStoreFile], cursor: FileCursor) -> ListPage[VectorSt
 
 @router.post("/files")
 async def create(vector_store_id: str, body: AddFile, library: TheLibrary) -> VectorStoreFile:
-    return await library.add(
-        vector_store_id, body.file_id, body.attributes, fields.as_dict(body.chunking_strategy)
-    )
+    return await library.add(vector_store_id, **body.given())
 
 
 @router.get("/files")
@@ -99,15 +93,17 @@ async def modify(
 
 
 @router.delete("/files/{file_id}")
-async def delete(vector_store_id: str, file_id: str, library: TheLibrary) -> VectorStoreFileDeleted:
+async def delete(
+    vector_store_id: str, file_id: str, library: TheLibrary
+) -> wire.VectorStoreFileDeleted:
     await library.remove(vector_store_id, file_id)
-    return VectorStoreFileDeleted(id=file_id, deleted=True, object="vector_store.file.deleted")
+    return wire.VectorStoreFileDeleted(id=file_id, deleted=True, object="vector_store.file.deleted")
 
 
 @router.get("/files/{file_id}/content")
 async def content(vector_store_id: str, file_id: str, library: TheLibrary) -> Content:
     read = await library.passages(vector_store_id, file_id)
-    return Content(data=[FileContentResponse(type="text", text=text) for text in read])
+    return Content(data=[wire.FileContentResponse(type="text", text=text) for text in read])
 
 
 @router.post("/file_batches")
@@ -121,20 +117,9 @@ async def create_batch(
             param="file_ids",
             code="missing_required_parameter",
         )
-    wanted: list[dict[str, Any]]
-    if body.files:
-        wanted = [
-            {
-                "file_id": each.file_id,
-                "attributes": each.attributes,
-                "strategy": fields.as_dict(each.chunking_strategy),
-            }
-            for each in body.files
-        ]
-    else:
-        strategy = fields.as_dict(body.chunking_strategy)
-        shared = {"attributes": body.attributes, "strategy": strategy}
-        wanted = [{"file_id": file_id, **shared} for file_id in body.file_ids or []]
+    shared = body.model_dump(include={"attributes", "chunking_strategy"})
+    wanted = [{"file_id": file_id, **shared} for file_id in body.file_ids or []]
+    wanted += [each.given() for each in body.files or []]
     for each in wanted:
         store.get(FileObject, each["file_id"])
     return await library.add_batch(vector_store_id, wanted)

@@ -12,7 +12,7 @@ from assistants_server.api.lists import ListPage, Paging
 from assistants_server.file_search import telling
 from assistants_server.store import Page, VectorStoreRow
 from assistants_server.web.errors import ApiError
-from assistants_server.web.fields import Body, Metadata
+from assistants_server.web.fields import Body, WithMetadata
 from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/v1/vector_stores", route_class=StrictRoute)
@@ -58,9 +58,8 @@ def _checked(filter: Comparison | Compound | None) -> Comparison | Compound | No
     return filter
 
 
-class ModifyStore(Body):
+class ModifyStore(WithMetadata):
     name: fields.Name | None = None
-    metadata: Metadata | None = None
     expires_after: ExpiresAfter | None = None
 
 
@@ -93,28 +92,9 @@ class Results(BaseModel):
     next_page: str | None = None
 
 
-def active(found: VectorStore) -> VectorStore:
-    """Return a vector store, if it has not expired.
-
-    Raises:
-        ApiError: 400, it has.
-    """
-    if found.status == "expired":
-        raise ApiError(400, f"Vector store {found.id} has expired. Create a new one.")
-    return found
-
-
 @router.post("")
 async def create(library: TheLibrary, body: CreateStore | None = None) -> VectorStore:
-    body = body or CreateStore()
-    return await library.create(
-        body.file_ids,
-        fields.as_dict(body.chunking_strategy),
-        name=body.name or "",
-        description=body.description,
-        metadata=body.metadata or {},
-        expires_after=fields.as_dict(body.expires_after),
-    )
+    return await library.create(**body.model_dump(exclude_none=True) if body else {})
 
 
 @router.get("")
@@ -150,15 +130,13 @@ async def delete(vector_store_id: str, library: TheLibrary) -> VectorStoreDelete
 
 @router.post("/{vector_store_id}/search")
 async def search(vector_store_id: str, body: Search, library: TheLibrary) -> Results:
-    active(await library.get(vector_store_id))
+    if (await library.get(vector_store_id)).status == "expired":
+        raise ApiError(400, f"Vector store {vector_store_id} has expired. Create a new one.")
     queries = [body.query] if isinstance(body.query, str) else body.query
     threshold = body.ranking_options.score_threshold if body.ranking_options else 0.0
+    filters = body.filters.model_dump() if body.filters else None
     hits = await library.search(
-        [vector_store_id],
-        " ".join(queries),
-        body.max_num_results,
-        fields.as_dict(body.filters),
-        threshold,
+        [vector_store_id], " ".join(queries), body.max_num_results, filters, threshold
     )
     found = [
         VectorStoreSearchResponse.model_validate(

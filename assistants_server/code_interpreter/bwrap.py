@@ -68,7 +68,8 @@ def prefix(way: Way, folder: Path, scratch: Path, uid: int | None) -> list[str]:
         uid: for root, the user id to change to. It must own both folders.
     """
     ends_with_us = [shutil.which("bwrap") or "bwrap", "--die-with-parent"]
-    inside = [*NAMESPACES, "--new-session", "--proc", "/proc", *_devices()]
+    devices = ["--dev", "/dev", *_memory("/dev/shm", "1777"), "--remount-ro", "/dev"]
+    inside = [*NAMESPACES, "--new-session", "--proc", "/proc", *devices]
     user = ["--unshare-user", *([] if way.nested else ["--disable-userns"])]
     if uid is None:
         view = _view(str(folder), scratch)
@@ -98,10 +99,6 @@ def _view(folder: str, scratch: Path) -> list[str]:
         arguments += ["--ro-bind", path, path]
     arguments += ["--bind", str(scratch), str(scratch), "--bind", folder, DATA]
     return [*arguments, "--remount-ro", "/", "--chdir", "/"]
-
-
-def _devices() -> list[str]:
-    return ["--dev", "/dev", *_memory("/dev/shm", "1777"), "--remount-ro", "/dev"]
 
 
 def _memory(path: str, permissions: str) -> list[str]:

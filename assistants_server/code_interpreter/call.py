@@ -62,12 +62,9 @@ class Call:
             if interrupted and now > deadline:
                 return "It ignored the interrupt and had to be killed."
             if not interrupted and (now > deadline or self._channels.received > most):
-                late = now > deadline
-                self.output.note(
-                    f"Stopped after {sandbox_limits.WALL_SECONDS} seconds, which is the limit."
-                    if late
-                    else "Stopped, because it printed too much."
-                )
+                too_long = f" after {sandbox_limits.WALL_SECONDS} seconds, which is the limit"
+                why = too_long if now > deadline else ", because it printed too much"
+                self.output.note(f"Stopped{why}.")
                 await asyncio.to_thread(self._processes.interrupt)
                 interrupted, deadline = True, now + SECONDS_TO_STOP
         return ""

@@ -80,15 +80,13 @@ class Kernel:
             await self.stop()
             removed = await asyncio.to_thread(self._shrink)
             call.output.note(f"{TOO_MUCH}{_names(removed)}.")
-        elif reason:
-            await self.stop()
-            call.output.note(f"{reason} {WHAT_IS_LEFT}")
-        elif await asyncio.to_thread(running.processes.end_strays) > MANY_STRAYS:
-            # Killed processes count towards the limit until the kernel, their parent, reaps them.
-            await self.stop()
-            call.output.note(
-                f"The code left many processes running, so the kernel was stopped. {WHAT_IS_LEFT}"
-            )
+        else:
+            if not reason and await asyncio.to_thread(running.processes.end_strays) > MANY_STRAYS:
+                # Killed processes count towards the limit until their parent, the kernel, reaps them.
+                reason = "The code left many processes running, so the kernel was stopped."
+            if reason:
+                await self.stop()
+                call.output.note(f"{reason} {WHAT_IS_LEFT}")
         self.last_used = time.monotonic()
         return call.output
 

@@ -61,7 +61,6 @@ if __name__ == "__main__":
     app = IPKernelApp.instance()
     app.initialize(sys.argv[1:])
     os.chdir(given["folder"])
-    sys.path.append(
-        ""
-    )  # the folder's modules can be imported, but cannot replace those of libraries
+    # The folder's modules can be imported, but cannot replace those of libraries.
+    sys.path.append("")
     app.start()

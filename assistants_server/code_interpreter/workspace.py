@@ -129,10 +129,10 @@ class Workspace:
         Raises:
             Skipped: it is not an ordinary file, or exceeds `most` bytes or a limit.
         """
-        if self._kept_bytes >= sandbox_limits.THREAD_BYTES:
+        left = sandbox_limits.THREAD_BYTES - self._kept_bytes
+        if left <= 0:
             size = sandbox_limits.THREAD_BYTES // sandbox_limits.MEGABYTE
             raise Skipped(f"the files of this thread take {size} MB, which is the limit")
-        left = sandbox_limits.THREAD_BYTES - self._kept_bytes
         most = min(most, sandbox_limits.FILE_BYTES, left)
         file_id = new_id("file-")
         try:

@@ -160,7 +160,7 @@ class Records:
         if not made:
             return []
         messages = self._store.page(
-            Message, self._run.thread_id, limit=100, matching={"run_id": self._run.id}
+            Message, self._run.thread_id, limit=100, run_id=self._run.id
         ).items
         shown = [block for message in messages for block in message.content]
         return [block for block in made if block not in shown]

@@ -1,7 +1,8 @@
 """The files and passages of all vector stores, in a SQLite file of their own."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,6 @@ from openai.types.vector_stores import VectorStoreFile
 from openai.types.vector_stores.vector_store_file import LastError
 
 from assistants_server.file_search import passage_search, rows
-from assistants_server.file_search.passage_search import Hit
 from assistants_server.file_search.schema import open_index
 
 PASSAGES_FORGOTTEN_AT_A_TIME = 200
@@ -31,6 +31,7 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self._connection = open_index(path)
+        self.search = partial(passage_search.find, self._connection)
 
     def close(self) -> None:
         self._connection.close()
@@ -56,14 +57,12 @@ class Index:
         ).fetchone()
         return row and rows.load(row)
 
-    def change(
-        self, store: str, file: str, change: Callable[[VectorStoreFile], None]
-    ) -> VectorStoreFile | None:
-        """Let the caller change a file, and write it back; return None if it is not here."""
+    def label(self, store: str, file: str, attributes: dict[str, Any]) -> VectorStoreFile | None:
+        """Change the attributes of a file, and return it; None if it is not here."""
         with self._transaction():
             found = self.get(store, file)
             if found is not None:
-                change(found)
+                found.attributes = attributes
                 self._update(found)
         return found
 
@@ -125,12 +124,8 @@ class Index:
 
     def readers(self) -> set[str | None]:
         """Return the servers that have claimed unread files; None stands for files without one."""
-        return {
-            owner
-            for (owner,) in self._connection.execute(
-                "SELECT DISTINCT owner FROM files WHERE status = 'in_progress'"
-            )
-        }
+        query = "SELECT DISTINCT owner FROM files WHERE status = 'in_progress'"
+        return {owner for (owner,) in self._connection.execute(query)}
 
     def claim(self, owner: str) -> Unread | None:
         """Claim the next unread file for this server; return None if there is none."""
@@ -159,14 +154,10 @@ class Index:
             "UPDATE files SET owner = NULL WHERE seq = ? AND owner = ?", (seq, owner)
         )
 
-    def is_wanted(self, seq: int, owner: str) -> bool:
-        """Return whether this server still has to read a file."""
-        return self._wanted(seq, owner) is not None
-
     def write(self, seq: int, owner: str, first: int, passages: list[str]) -> bool:
         """Add passages to a file; return False if this server no longer has to read it."""
         with self._transaction():
-            if self._wanted(seq, owner) is None:
+            if self.wanted(seq, owner) is None:
                 return False
             for number, text in enumerate(passages, first):
                 added = self._connection.execute(
@@ -186,7 +177,7 @@ class Index:
             error: why it could not be read; None if it was.
         """
         with self._transaction():
-            if row := self._wanted(seq, owner):
+            if row := self.wanted(seq, owner):
                 file = rows.load(row)
                 file.status = "failed" if error else "completed"
                 file.usage_bytes, file.last_error = used, error
@@ -224,22 +215,12 @@ class Index:
         )
         return [text for (text,) in found]
 
-    def search(
-        self,
-        stores: list[str],
-        question: str,
-        most: int,
-        filter: dict[str, Any] | None = None,
-        threshold: float = 0.0,
-    ) -> list[Hit]:
-        """Return the passages that fit a question best, best first."""
-        return passage_search.find(self._connection, stores, question, most, filter, threshold)
-
     def _transaction(self) -> sqlite3.Connection:
         self._connection.execute("BEGIN IMMEDIATE")
         return self._connection  # commits or rolls back at the end of `with`
 
-    def _wanted(self, seq: int, owner: str) -> tuple[str, str, str, str] | None:
+    def wanted(self, seq: int, owner: str) -> tuple[str, str, str, str] | None:
+        """Return the row of a file that this server still has to read; None if it has not to."""
         return self._connection.execute(
             f"SELECT {rows.COLUMNS} FROM files "
             "WHERE seq = ? AND owner = ? AND status = 'in_progress'",

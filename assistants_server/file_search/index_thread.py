@@ -24,9 +24,6 @@ class IndexThread:
     Args:
         path: the index's file, made at the first use.
         name: what the thread does, for a debugger.
-
-    Attributes:
-        path: the same.
     """
 
     def __init__(self, path: Path, name: str) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -42,12 +42,11 @@ class Library:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._owner = store.owner
         self._path = store.path.with_name(f"{store.path.name}.index")
         self._looking = IndexThread(self._path, "looking")
         self._writing = IndexThread(self._path, "writing")
         self._searching = IndexThread(self._path, "searching")
-        self._reader = Reader(store, self._owner, self._writing, self._looking, self._tidy)
+        self._reader = Reader(store, self._writing, self._looking, self._tidy)
         self._alive: set[str] = set()
 
     def resume(self) -> None:
@@ -78,25 +77,31 @@ class Library:
         await self._reader.close()
         if self._path.exists():
             with suppress(Exception):  # what stays claimed is adopted when this server has ended
-                await self._writing.do(lambda index: index.release([self._owner]))
+                await self._writing.do(lambda index: index.release([self._store.owner]))
         self._searching.interrupt()
         for thread in (self._searching, self._looking, self._writing):
             await thread.close()
 
     async def create(
-        self, file_ids: Iterable[str] = (), strategy: dict[str, Any] | None = None, **fields: Any
+        self,
+        file_ids: Sequence[str] = (),
+        chunking_strategy: dict[str, Any] | None = None,
+        **fields: Any,
     ) -> VectorStore:
         """Store a new vector store, and begin to read its files.
+
+        Args:
+            fields: those of `VectorStoreRow`.
 
         Raises:
             NotFound: one of the files is not here; nothing is stored.
         """
-        file_ids = list(file_ids)
         for file_id in file_ids:
             self._store.get(FileObject, file_id)
         row = VectorStoreRow(id=new_id("vs_"), created_at=now(), last_active_at=now(), **fields)
         self._store.insert(row)
-        await self._add(row.id, [{"file_id": id, "strategy": strategy} for id in file_ids])
+        read = {"chunking_strategy": chunking_strategy}
+        await self._add(row.id, [{"file_id": file_id, **read} for file_id in file_ids])
         return await self.get(row.id)
 
     async def get(self, store_id: str) -> VectorStore:
@@ -134,20 +139,16 @@ class Library:
             await self._writing.do(lambda index: index.remove_store(store_id))
             self._reader.wake()
 
-    async def add(
-        self,
-        store_id: str,
-        file_id: str,
-        attributes: dict[str, Any] | None = None,
-        strategy: dict[str, Any] | None = None,
-    ) -> VectorStoreFile:
+    async def add(self, store_id: str, file_id: str, **settings: Any) -> VectorStoreFile:
         """Add a file to a vector store; it is read in the background.
+
+        Args:
+            settings: `attributes` and `chunking_strategy`, as JSON has them.
 
         Raises:
             NotFound: there is no such store, or no such file.
         """
-        file = {"file_id": file_id, "attributes": attributes, "strategy": strategy}
-        (added,) = await self._add(store_id, [file])
+        (added,) = await self._add(store_id, [{"file_id": file_id, **settings}])
         self._store.get(FileObject, file_id)  # deleted meanwhile
         return added
 
@@ -237,11 +238,7 @@ class Library:
             NotFound: it is not in there.
         """
         self._store.get(VectorStoreRow, store_id)
-
-        def change(file: VectorStoreFile) -> None:
-            file.attributes = attributes
-
-        changed = await self._writing.do(lambda index: index.change(store_id, file_id, change))
+        changed = await self._writing.do(lambda index: index.label(store_id, file_id, attributes))
         if changed is None:
             raise NotFound("vector store file", file_id)
         return changed
@@ -346,8 +343,9 @@ def _unread(
     store_id: str,
     file_id: str,
     attributes: dict[str, Any] | None = None,
-    strategy: dict[str, Any] | None = None,
+    chunking_strategy: dict[str, Any] | None = None,
 ) -> VectorStoreFile:
+    given = chunking_strategy if chunking_strategy and chunking_strategy["type"] != "auto" else AUTO
     return VectorStoreFile.model_validate(
         {
             "id": file_id,
@@ -357,6 +355,6 @@ def _unread(
             "usage_bytes": 0,
             "vector_store_id": store_id,
             "attributes": attributes or {},
-            "chunking_strategy": strategy if strategy and strategy["type"] != "auto" else AUTO,
+            "chunking_strategy": given,
         }
     )

@@ -25,8 +25,8 @@ def find(
     stores: list[str],
     question: str,
     most: int,
-    filter: dict[str, Any] | None,
-    threshold: float,
+    filter: dict[str, Any] | None = None,
+    threshold: float = 0.0,
 ) -> list[Hit]:
     """Return the passages of these stores that fit a question best, best first."""
     ranking, marks = Ranking(question), ", ".join("?" * len(stores))

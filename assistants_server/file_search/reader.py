@@ -33,9 +33,8 @@ class Reader:
     Whatever goes wrong is logged, and the reading goes on.
 
     Args:
-        store: where the contents of files lie.
-        owner: this server's name. It reads only what it has claimed under that name, so that two
-            servers on the same file never read the same.
+        store: where the contents of files lie. Its owner is the name under which files are claimed,
+            so that two servers on the same file never read the same.
         writing: the index, to be changed.
         looking: the index, to be looked at.
         tidy: clears up what servers that are gone have left.
@@ -44,13 +43,12 @@ class Reader:
     def __init__(
         self,
         store: Store,
-        owner: str,
         writing: IndexThread,
         looking: IndexThread,
         tidy: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
-        self._owner = owner
+        self._owner = store.owner
         self._writing = writing
         self._looking = looking
         self._tidy = tidy
@@ -133,15 +131,11 @@ class Reader:
             await self._writing.do(lambda index: index.finish(unread.seq, self._owner, used, error))
         except Exception:  # the index was locked for long, for example, or the disk is full
             log_failure(log, "index not written", file=unread.file.id)
-            await self._give_back(unread)
-
-    async def _give_back(self, unread: Unread) -> None:
-        while True:
-            await asyncio.sleep(SECONDS_AFTER_TROUBLE)
-            with suppress(Exception):
-                return await self._writing.do(
-                    lambda index: index.give_back(unread.seq, self._owner)
-                )
+            give_back = partial(Index.give_back, seq=unread.seq, owner=self._owner)
+            while True:
+                await asyncio.sleep(SECONDS_AFTER_TROUBLE)
+                with suppress(Exception):
+                    return await self._writing.do(give_back)
 
     async def _fill(self, unread: Unread) -> tuple[int, LastError | None]:
         """Put the passages of a file into the index.
@@ -183,9 +177,8 @@ class Reader:
             taking = loop.run_in_executor(self._threads, next, waiting, None)
             try:
                 while not (await asyncio.wait({taking}, timeout=SECONDS_BETWEEN_LOOKS))[0]:
-                    if not await self._looking.do(
-                        lambda index: index.is_wanted(unread.seq, self._owner)
-                    ):
+                    wanted = partial(Index.wanted, seq=unread.seq, owner=self._owner)
+                    if not await self._looking.do(wanted):
                         extractor.stop()
             except BaseException:
                 extractor.stop()

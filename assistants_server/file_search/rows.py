@@ -3,7 +3,7 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from openai.types import StaticFileChunkingStrategy, StaticFileChunkingStrategyObject
@@ -38,7 +38,7 @@ def load(row: Sequence[str]) -> VectorStoreFile:
     try:
         return VectorStoreFile.model_validate_json(body)
     except ValidationError as error:
-        reasons = sorted({f"{_place(each['loc'])}: {each['type']}" for each in error.errors()})
+        reasons = sorted({f"{_field(each['loc'])}: {each['type']}" for each in error.errors()})
         log.warning("row repaired", extra={"fields": {"store": store, "file": id, "why": reasons}})
     least = {
         "id": id,
@@ -50,26 +50,29 @@ def load(row: Sequence[str]) -> VectorStoreFile:
         "attributes": {},
         "chunking_strategy": AUTO,
     }
-    kept = {key: value for key, value in _parsed(body).items() if _fits(least, key, value)}
+    kept = {
+        key: value
+        for key, value in _parsed(body).items()
+        if key not in ("id", "status", "vector_store_id")  # the columns say so
+        and _is_valid(VectorStoreFile.model_validate, {**least, key: value})
+    }
     return VectorStoreFile.model_validate({**least, **kept})
 
 
 def repair_all(connection: sqlite3.Connection) -> None:
     """Write back every row that cannot be read as it is."""
-    broken = [
-        row for row in connection.execute(f"SELECT {COLUMNS} FROM files") if not _is_whole(row[-1])
-    ]
-    for row in broken:
-        file = load(row)
-        connection.execute(
-            "UPDATE files SET status = ?, body = ? WHERE store = ? AND file = ?",
-            (file.status, dump(file), row[0], row[1]),
-        )
+    for row in connection.execute(f"SELECT {COLUMNS} FROM files").fetchall():
+        if not _is_valid(VectorStoreFile.model_validate_json, row[-1]):
+            file = load(row)
+            connection.execute(
+                "UPDATE files SET status = ?, body = ? WHERE store = ? AND file = ?",
+                (file.status, dump(file), row[0], row[1]),
+            )
 
 
-def _is_whole(body: str) -> bool:
+def _is_valid(read: Callable[[Any], Any], value: Any) -> bool:
     try:
-        VectorStoreFile.model_validate_json(body)
+        read(value)
     except ValidationError:
         return False
     return True
@@ -96,17 +99,5 @@ def _is_attribute(value: Any) -> bool:
     return isinstance(value, str | bool | int)
 
 
-def _fits(least: dict[str, Any], key: str, value: Any) -> bool:
-    if key in ("id", "status", "vector_store_id"):  # the columns say so
-        return False
-    try:
-        VectorStoreFile.model_validate({**least, key: value})
-    except ValidationError:
-        return False
-    return True
-
-
-def _place(location: tuple[str | int, ...]) -> str:
-    return ".".join(
-        str(step) for step in location[:1]
-    )  # not the name of an attribute, which is private
+def _field(location: tuple[str | int, ...]) -> str:
+    return "".join(map(str, location[:1]))  # without the name of an attribute, which is private

@@ -9,8 +9,7 @@ from assistants_server.file_search import rows
 VERSION = 1
 SECONDS_FOR_A_LOCK = 1
 
-TABLES = (
-    """
+TABLES = """
     CREATE TABLE IF NOT EXISTS files (
         seq    INTEGER PRIMARY KEY AUTOINCREMENT,
         store  TEXT NOT NULL,
@@ -21,26 +20,21 @@ TABLES = (
         body   TEXT NOT NULL,
         owner  TEXT,
         UNIQUE (store, file)
-    )
-    """,
-    """
+    );
     CREATE TABLE IF NOT EXISTS passages (
         id     INTEGER PRIMARY KEY,
         owner  INTEGER NOT NULL,
         number INTEGER NOT NULL,
         text   TEXT NOT NULL
-    )
-    """,
-    "CREATE INDEX IF NOT EXISTS passages_by_owner ON passages (owner)",
-    """
+    );
+    CREATE INDEX IF NOT EXISTS passages_by_owner ON passages (owner);
     CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
         text, content = 'passages', content_rowid = 'id',
         tokenize = 'porter unicode61 remove_diacritics 2'
-    )
-    """,
-    # The seq of files that are gone and whose passages are still to be removed.
-    "CREATE TABLE IF NOT EXISTS dropped (seq INTEGER PRIMARY KEY)",
-)
+    );
+    -- The seq of files that are gone and whose passages are still to be removed.
+    CREATE TABLE IF NOT EXISTS dropped (seq INTEGER PRIMARY KEY);
+"""
 # The server that reads a file; nobody does if it is null. An index of the first version lacks it.
 ADD_OWNER = "ALTER TABLE files ADD COLUMN owner TEXT"
 UNREAD = "CREATE INDEX files_unread ON files (owner, seq) WHERE status = 'in_progress'"
@@ -73,7 +67,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     with connection:
         if _version(connection) == VERSION:
             return
-        for table in TABLES:
+        for table in TABLES.split(";"):
             connection.execute(table)
         columns = [row[1] for row in connection.execute("PRAGMA table_info (files)")]
         if "owner" not in columns:

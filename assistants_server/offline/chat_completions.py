@@ -7,15 +7,14 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from assistants_server import tokens
 from assistants_server.clock import now
-from assistants_server.offline.input_items import MessageItem, conversation, refuse
+from assistants_server.offline.input_items import MessageItem, Question, conversation
 from assistants_server.offline.tutors import ask
 from assistants_server.store import new_id
 from assistants_server.tutor import Reply
-from assistants_server.web.fields import Metadata, Temperature, TopP
 from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
@@ -25,25 +24,16 @@ KNOWN = {"stream", *get_type_hints(CompletionCreateParamsBase)}
 UNSUPPORTED = {"audio", "functions", "logprobs", "response_format", "tools"}
 
 
-class CreateChatCompletion(BaseModel):
-    """What the tutor reads of a request. It ignores OpenAI's other parameters."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    model: Annotated[str, Field(min_length=1)]
+class CreateChatCompletion(Question):
     messages: Annotated[list[MessageItem], Field(min_length=1)]
     n: Literal[1] | None = None
-    stream: bool | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Temperature | None = None
-    top_p: TopP | None = None
-    metadata: Metadata | None = None
 
 
 @router.post("/chat/completions", response_model=None)
 async def create(body: CreateChatCompletion) -> ChatCompletion | StreamingResponse:
-    refuse(body, KNOWN, UNSUPPORTED)
+    body.refuse(KNOWN, UNSUPPORTED)
     reply = await ask(conversation(body.messages))
     limit = body.max_completion_tokens or body.max_tokens
     text = reply.text if limit is None else tokens.clip(reply.text, limit)

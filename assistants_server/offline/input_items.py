@@ -3,11 +3,38 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from assistants_server.tutor import Conversation, Message, ToolCall
 from assistants_server.web.errors import ApiError
-from assistants_server.web.fields import FunctionName
+from assistants_server.web.fields import FunctionName, Metadata, Temperature, TopP
+
+
+class Question(BaseModel):
+    """What the tutor reads of any request. It ignores OpenAI's other parameters."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    model: Annotated[str, Field(min_length=1)]
+    stream: bool | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    metadata: Metadata | None = None
+
+    def refuse(self, known: set[str], unsupported: set[str]) -> None:
+        """Refuse a parameter that OpenAI does not have, or that the tutor cannot honour.
+
+        Raises:
+            ApiError: 400, naming the parameter.
+        """
+        for name, value in (self.model_extra or {}).items():
+            if value is None or (name in known and name not in unsupported):
+                continue
+            if name in known:
+                message = f"The offline tutor does not support '{name}'."
+                raise ApiError(400, message, param=name, code="unsupported_parameter")
+            message = f"Unknown parameter: '{name}'."
+            raise ApiError(400, message, param=name, code="unknown_parameter")
 
 
 class TextPart(BaseModel):
@@ -128,19 +155,3 @@ def conversation(items: Sequence[Item], instructions: str | None = None) -> Conv
                 turns.append(Message(item.role, item.text()))
     joined = "\n".join(rule for rule in rules if rule)
     return Conversation(joined, tuple(turns))
-
-
-def refuse(body: BaseModel, known: set[str], unsupported: set[str]) -> None:
-    """Refuse a parameter that OpenAI does not have, or that the tutor cannot honour.
-
-    Raises:
-        ApiError: 400, naming the parameter.
-    """
-    for name, value in (body.model_extra or {}).items():
-        if value is None or (name in known and name not in unsupported):
-            continue
-        if name in known:
-            message = f"The offline tutor does not support '{name}'."
-            raise ApiError(400, message, param=name, code="unsupported_parameter")
-        message = f"Unknown parameter: '{name}'."
-        raise ApiError(400, message, param=name, code="unknown_parameter")

@@ -10,30 +10,20 @@ from assistants_server.store import new_id
 from assistants_server.tutor import Reply, ToolCall
 
 
-def build_response(
-    reply: Reply,
-    read: list[str],
-    *,
-    instructions: str | None,
-    max_output_tokens: int | None,
-    tools: list[dict[str, Any]],
-    parallel_tool_calls: bool,
-    **settings: Any,
-) -> wire.Response:
+def build_response(reply: Reply, read: list[str], settings: dict[str, Any]) -> wire.Response:
     """Return the finished response.
 
     Args:
         read: the texts that the request brought, for counting.
-        max_output_tokens: where to cut the reply.
-        settings: other fields of the request that a response repeats.
+        settings: the fields of the request that a response repeats.
     """
-    limit = max_output_tokens
+    limit = settings["max_output_tokens"]
     text = reply.text if limit is None else tokens.clip(reply.text, limit)
     is_whole = text == reply.text
     status = "completed" if is_whole else "incomplete"
-    calls = reply.calls if parallel_tool_calls else reply.calls[:1]
+    calls = reply.calls if settings["parallel_tool_calls"] else reply.calls[:1]
     output = [_message(text, status)] if text or not calls else []
-    prompt = tokens.count(instructions or "") + sum(map(tokens.count_message, read))
+    prompt = tokens.count(settings["instructions"] or "") + sum(map(tokens.count_message, read))
     written = sum(map(tokens.count, [text, *(f"{call.name}{call.arguments}" for call in calls)]))
     return wire.Response.model_validate(
         {
@@ -43,10 +33,6 @@ def build_response(
             "created_at": now(),
             "status": status,
             "incomplete_details": None if is_whole else {"reason": "max_output_tokens"},
-            "instructions": instructions,
-            "max_output_tokens": max_output_tokens,
-            "parallel_tool_calls": parallel_tool_calls,
-            "tools": [{"strict": None, "parameters": None, **tool} for tool in tools],
             "output": [*output, *map(_call, calls)],
             "usage": {
                 "input_tokens": prompt,

@@ -7,85 +7,65 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from openai.types import responses as wire
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from assistants_server.offline import input_items
 from assistants_server.offline.events import stream
-from assistants_server.offline.input_items import (
-    Item,
-    MessageItem,
-    check_calls,
-    conversation,
-    refuse,
-)
 from assistants_server.offline.response_builder import build_response
 from assistants_server.offline.tutors import ask
 from assistants_server.tutor import Conversation, JsonFormat, Tool
+from assistants_server.web import fields
 from assistants_server.web.errors import ApiError
-from assistants_server.web.fields import (
-    Body,
-    FunctionDefinition,
-    JsonObjectFormat,
-    JsonSchema,
-    Metadata,
-    Temperature,
-    TextFormat,
-    TopP,
-)
 from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
 KNOWN = {"stream", *get_type_hints(ResponseCreateParamsBase)}
 UNSUPPORTED = {"background", "conversation", "previous_response_id", "prompt"}
+REPEATED = {"model", "instructions", "max_output_tokens", "tools", "tool_choice"}
+REPEATED |= {"parallel_tool_calls"}
 
 
-class JsonSchemaFormat(JsonSchema):
+class JsonSchemaFormat(fields.JsonSchema):
     type: Literal["json_schema"]
 
 
-Format = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
+Format = Annotated[
+    fields.TextFormat | fields.JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")
+]
 
 
-class TextSettings(Body):
+class TextSettings(fields.Body):
     format: Format | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
-class FunctionTool(FunctionDefinition):
+class FunctionTool(fields.FunctionDefinition):
     type: Literal["function"]
 
 
-class FunctionChoice(Body):
+class FunctionChoice(fields.Body):
     type: Literal["function"]
     name: str
 
 
-class CreateResponse(BaseModel):
-    """What the tutor reads of a request. It ignores OpenAI's other parameters."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    model: Annotated[str, Field(min_length=1)]
-    input: str | list[Item]
+class CreateResponse(input_items.Question):
+    input: str | list[input_items.Item]
     instructions: str | None = None
-    stream: bool | None = None
     text: TextSettings | None = None
     max_output_tokens: Annotated[int, Field(ge=16)] | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=128)] = []
     tool_choice: Literal["none", "auto", "required"] | FunctionChoice = "auto"
     parallel_tool_calls: bool = True
-    temperature: Temperature | None = None
-    top_p: TopP | None = None
-    metadata: Metadata | None = None
 
-    def items(self) -> list[Item]:
+    def items(self) -> list[input_items.Item]:
         if isinstance(self.input, str):
-            return [MessageItem(role="user", content=self.input)]
+            return [input_items.MessageItem(role="user", content=self.input)]
         return self.input
 
     def format(self) -> JsonFormat | None:
         match self.text and self.text.format:
-            case JsonObjectFormat():
+            case fields.JsonObjectFormat():
                 return JsonFormat()
             case JsonSchemaFormat() as given:
                 return JsonFormat(given.schema_ or {})
@@ -114,7 +94,7 @@ class CreateResponse(BaseModel):
         """Return what the tutor is asked."""
         choice = self.tool_choice
         return replace(
-            conversation(self.items(), self.instructions),
+            input_items.conversation(self.items(), self.instructions),
             format=self.format(),
             tools=tuple(Tool(tool.name, tool.parameters) for tool in self.tools),
             choice=choice if isinstance(choice, str) else "required",
@@ -124,22 +104,13 @@ class CreateResponse(BaseModel):
 
 @router.post("/responses", response_model=None)
 async def create(body: CreateResponse) -> wire.Response | StreamingResponse:
-    refuse(body, KNOWN, UNSUPPORTED)
+    body.refuse(KNOWN, UNSUPPORTED)
     body.check_choice()
     items = body.items()
-    check_calls(items)
+    input_items.check_calls(items)
     reply = await ask(body.question())
-    choice = body.tool_choice
-    response = build_response(
-        reply,
-        [item.text() for item in items],
-        model=body.model,
-        instructions=body.instructions,
-        max_output_tokens=body.max_output_tokens,
-        tools=[tool.given() for tool in body.tools],
-        tool_choice=choice if isinstance(choice, str) else choice.given(),
-        parallel_tool_calls=body.parallel_tool_calls,
-    )
+    settings = body.model_dump(include=REPEATED)
+    response = build_response(reply, [item.text() for item in items], settings)
     if body.stream:
         return StreamingResponse(stream(response, reply.pause), media_type="text/event-stream")
     return response

@@ -83,7 +83,6 @@ async def ask(conversation: Conversation) -> Reply:
             503,
             "The offline tutor's process does not start. Is SymPy installed? "
             "Run `python -m pip install --require-hashes -r requirements.lock`.",
-            type="server_error",
         ) from None
     except (Closed, RuntimeError):
-        raise ApiError(503, "The server is stopping.", type="server_error") from None
+        raise ApiError(503, "The server is stopping.") from None

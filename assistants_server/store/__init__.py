@@ -9,8 +9,7 @@ from assistants_server.store.errors import (
     Unwritable,
 )
 from assistants_server.store.ids import new_id
-from assistants_server.store.model_items import ModelItems
-from assistants_server.store.rows import FileBatchRow, VectorStoreRow
+from assistants_server.store.rows import FileBatchRow, ModelItems, VectorStoreRow
 from assistants_server.store.store import Page, Row, Store, Stored
 
 __all__ = [

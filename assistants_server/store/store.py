@@ -20,9 +20,8 @@ from assistants_server.private_files import tighten_folder
 from assistants_server.store.connection import Connection
 from assistants_server.store.database import HAS_FILES, SECONDS_TO_OPEN, open_database
 from assistants_server.store.errors import NotFound, Unreadable, Unstorable
-from assistants_server.store.model_items import ModelItems
 from assistants_server.store.owners import Owner, living
-from assistants_server.store.rows import FileBatchRow, VectorStoreRow
+from assistants_server.store.rows import FileBatchRow, ModelItems, VectorStoreRow
 
 log = logging.getLogger(__name__)
 
@@ -258,7 +257,7 @@ class Store:
         order: str = "desc",
         after: str | None = None,
         before: str | None = None,
-        matching: dict[str, str] | None = None,
+        **matching: str | None,
     ) -> Page[T]:
         """Return part of a list, oldest first (`asc`) or newest first (`desc`).
 
@@ -269,7 +268,7 @@ class Store:
             after: return items that follow the object with this id.
             before: return the items directly before the object with this id.
             matching: return only objects whose top-level fields have these values, for example
-                `{"purpose": "assistants"}`.
+                `purpose="assistants"`. None and "" fit any object.
 
         Raises:
             NotFound: `after` or `before` names no object of this list.
@@ -280,9 +279,11 @@ class Store:
             if cursor is not None:
                 where.append(f"seq {'<' if earlier else '>'} ?")
                 values.append(self._seq(kind, cursor, parent))
-        for field, value in (matching or {}).items():
-            where.append(f"CASE WHEN json_valid(body) THEN json_extract(body, '$.{field}') END = ?")
-            values.append(value)
+        for field, value in matching.items():
+            if value:
+                valid = f"CASE WHEN json_valid(body) THEN json_extract(body, '$.{field}') END"
+                where.append(f"{valid} = ?")
+                values.append(value)
         backwards = before is not None and after is None
         ascending = (order == "asc") != backwards
         rows = self._connection.rows(

@@ -80,10 +80,8 @@ def _reply(conversation: Conversation) -> Reply:
 def _calls(conversation: Conversation) -> tuple[ToolCall, ...]:
     """Return the tools that the tutor wants called before it answers."""
     for skill in TOOL_SKILLS:
-        if conversation.may_call(skill.TOOL):
-            calls = skill.calls(conversation)
-            if calls:
-                return calls
+        if conversation.may_call(skill.TOOL) and (calls := skill.calls(conversation)):
+            return calls
     if conversation.may_call(documents.TOOL) and _is_for_documents(conversation):
         return (documents.call(conversation),)
     forced = _forced(conversation)
@@ -93,7 +91,7 @@ def _calls(conversation: Conversation) -> tuple[ToolCall, ...]:
 def _is_for_documents(conversation: Conversation) -> bool:
     """Return whether to look into the documents: they are mentioned, or nothing else has helped."""
     question = conversation.question()
-    if documents.mentions(question):
+    if documents.ABOUT_DOCUMENTS.search(question):
         return True
     lesson, _ = _respond(conversation)
     return lesson in (NOT_UNDERSTOOD, NEEDS_CODE)
@@ -132,27 +130,23 @@ def _respond(conversation: Conversation) -> tuple[Lesson, str]:
     question, brief = conversation.question(), conversation.wants_brevity()
     lesson = _lesson(question)
     if lesson is not None:
-        if lesson.steps and follow_ups.wants_explanation(question):
+        if lesson.steps and follow_ups.EXPLAIN.search(question):
             return lesson, lesson.explanation(brief)
         return lesson, lesson.brief() if brief else lesson.full()
-    explains, checks = follow_ups.wants_explanation(question), follow_ups.wants_check(question)
+    explains, checks = follow_ups.EXPLAIN.search(question), follow_ups.CHECK.search(question)
     subject = _subject(conversation.earlier()) if explains or checks else None
     if subject is not None and checks and subject.check:
         return subject, f"Yes: {subject.check}."
     if subject is not None and explains:
         return subject, subject.explanation(brief)
-    if not conversation.may_call(coding.TOOL) and coding.needs_code(conversation):
+    if not conversation.may_call(coding.TOOL) and coding.program(conversation):
         return NEEDS_CODE, NEEDS_CODE.full()
     return NOT_UNDERSTOOD, NOT_UNDERSTOOD.full()
 
 
 @cache
 def _lesson(question: str) -> Lesson | None:
-    for skill in SKILLS:
-        lesson = skill(question)
-        if lesson is not None:
-            return lesson
-    return None
+    return next(filter(None, (skill(question) for skill in SKILLS)), None)
 
 
 def _subject(conversation: Conversation) -> Lesson | None:

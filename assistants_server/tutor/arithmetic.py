@@ -43,12 +43,8 @@ def _result(formula: Formula) -> str:
     value = sympy.nsimplify(value) if value.is_Float else sympy.simplify(value)
     if value.is_Integer:
         return f"{source} = {show(value)}"
-    if value.is_Rational and _terminates(value):
+    if value.is_Rational and 10**6 % value.q == 0:  # 3/8 = 0.375
         return f"{source} = {show(value)} = {decimal(value)}"
     if value.atoms(sympy.Function):  # no shorter than the question
         return f"{source} ≈ {decimal(value)}"
     return f"{source} = {show(value)} ≈ {decimal(value)}"
-
-
-def _terminates(value: sympy.Rational) -> bool:
-    return 10**6 % value.q == 0

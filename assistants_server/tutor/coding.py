@@ -61,45 +61,35 @@ class Program:
 
 def calls(conversation: Conversation) -> tuple[ToolCall, ...]:
     """Return the call that answers the question by code, if there is one."""
-    program = _program(conversation)
-    if program is None:
-        return ()
-    return (ToolCall(TOOL, json.dumps({"code": program.code})),)
+    found = program(conversation)
+    return (ToolCall(TOOL, json.dumps({"code": found.code})),) if found else ()
 
 
 def conclude(conversation: Conversation, call: ToolCall) -> str:
     """Return what is said about the output of a call."""
-    program = _program(conversation)
+    found = program(conversation)
     output = (call.output or "").strip("\n")
-    if program is None:
+    if found is None:
         return f"The code printed: {output}"
     if re.search(r"^\w*(?:Error|Exception|Interrupt)\b", output, re.M):
         return f"The code failed: {output.splitlines()[-1]}"
-    said = program.intro
-    if program.shows_output:
-        said += f":\n{output}" if "\n" in output else f": {output}"
-    else:
-        said += "."
-    if program.writes:
-        said += f"\nThe file is [{program.writes}](sandbox:/mnt/data/{program.writes})."
+    shown = f":\n{output}" if "\n" in output else f": {output}"
+    said = found.intro + (shown if found.shows_output else ".")
+    if found.writes:
+        said += f"\nThe file is [{found.writes}](sandbox:/mnt/data/{found.writes})."
     return said
 
 
-def needs_code(conversation: Conversation) -> bool:
-    """Return whether the question would be answered by code if that could be run."""
-    return _program(conversation) is not None
-
-
-def _program(conversation: Conversation) -> Program | None:
+def program(conversation: Conversation) -> Program | None:
+    """Return the code that answers the question; None if it is not one for code."""
     if conversation.is_too_long():
         return None
     if given := FENCED.search(conversation.verbatim()):
         return Program(given[1].strip(), "The code printed")
     text = conversation.question()
     for write in (_plot, _statistics, _fibonacci, _primes, _factorials, _table):
-        program = write(text)
-        if program is not None:
-            return program
+        if found := write(text):
+            return found
     return _aggregate(text, conversation)
 
 
@@ -245,8 +235,8 @@ def _aggregate(text: str, conversation: Conversation) -> Program | None:
 def _has_numbers(conversation: Conversation) -> bool:
     """Return whether an answer of this conversation left a variable called numbers."""
     while conversation.turns:
-        program = _program(conversation)
-        if program is not None and re.search(r"^numbers\b", program.code, re.M):
+        found = program(conversation)
+        if found is not None and re.search(r"^numbers\b", found.code, re.M):
             return True
         conversation = conversation.earlier()
     return False

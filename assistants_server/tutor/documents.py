@@ -56,11 +56,6 @@ class Sentence(NamedTuple):
     place: int
 
 
-def mentions(question: str) -> bool:
-    """Return whether a question is about documents."""
-    return bool(ABOUT_DOCUMENTS.search(question))
-
-
 def call(conversation: Conversation) -> ToolCall:
     """Return a call that looks for what the question is about."""
     question = conversation.question()

@@ -8,7 +8,7 @@ from assistants_server.tutor.lesson import Lesson, Step
 from assistants_server.tutor.linear import is_linear, linear_steps
 from assistants_server.tutor.notation import decimal, listing, show, show_value
 from assistants_server.tutor.polynomial import polynomial_steps, roots
-from assistants_server.tutor.size import checked_all
+from assistants_server.tutor.size import checked
 
 MAX_UNKNOWNS = 6
 
@@ -43,7 +43,7 @@ def _one(equation: Formula, wanted: Symbol | None) -> Lesson:
             solutions = sympy.solve((left - right).subs(x, unknown), unknown)
         except NotImplementedError:
             return Lesson(f"I found no solution of {equation.source}, which may still have one")
-    solutions = sorted(checked_all(solutions), key=_order)
+    solutions = sorted(map(checked, solutions), key=_order)
     if not solutions:
         return Lesson(f"{equation.source} has no solution", steps, value=[])
     return _solved(equation, x, solutions, steps)
@@ -114,8 +114,8 @@ def _system(equations: list[Formula]) -> Lesson | None:
         return Lesson(f"I found no solution of the system {sources}", value=[])
     if not solutions:
         return Lesson(f"The system {sources} has no solution", value=[])
-    for solution in solutions:
-        checked_all(solution.values())
+    for value in (value for solution in solutions for value in solution.values()):
+        checked(value)
     solutions.sort(key=lambda solution: [_order(value) for value in solution.values()])
     shown = [_assignments(solution) for solution in solutions]
     free = [symbol for symbol in symbols if symbol not in solutions[0]]

@@ -11,11 +11,3 @@ EXPLAIN = re.compile(
 CHECK = re.compile(
     r"\b(?:are you sure|check|verify|is (?:that|this|it) (?:right|correct|true)|prove it)\b", re.I
 )
-
-
-def wants_explanation(text: str) -> bool:
-    return bool(EXPLAIN.search(text))
-
-
-def wants_check(text: str) -> bool:
-    return bool(CHECK.search(text))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from assistants_server.tutor.budget import TooHard
@@ -32,15 +33,15 @@ def as_json(lesson: Lesson, text: str, schema: object) -> str:
     return json.dumps(filled, ensure_ascii=False)
 
 
+@dataclass
 class _Filler:
     """Fills a JSON Schema. Anything else in the place of a schema is filled as a string."""
 
-    def __init__(self, lesson: Lesson, text: str, root: object) -> None:
-        self.lesson = lesson
-        self.text = text
-        self.root = root
-        self.step: Step | None = None
-        self.characters = 0
+    lesson: Lesson
+    text: str
+    root: object
+    step: Step | None = None
+    characters: int = 0
 
     def fill(self, schema: object, name: str, depth: int) -> Any:
         """Return a value that fits `schema`, for a field called `name`."""

@@ -34,7 +34,7 @@ def polynomial_steps(left: Expr, right: Expr, x: Symbol) -> tuple[Step, ...]:
         zeros = [f"{show(part)} = 0" for part in factors if part.has(x)]
         steps.append(Step("set each factor to zero", listing(zeros, "or")))
     elif polynomial.degree() == 2:
-        steps.append(_formula(polynomial, x))
+        steps.append(_formula(polynomial))
     return tuple(steps)
 
 
@@ -46,7 +46,7 @@ def _square(polynomial: Poly, x: Symbol) -> tuple[Step, ...]:
     )
 
 
-def _formula(polynomial: Poly, x: Symbol) -> Step:
+def _formula(polynomial: Poly) -> Step:
     a, b, c = polynomial.all_coeffs()
     return Step(
         f"use the quadratic formula with a = {show(a)}, b = {show(b)}, c = {show(c)}",

@@ -36,10 +36,7 @@ def _quiz(text: str, wanted: list[Topic]) -> dict:
     free, multiple = _counts(text)
     kinds = ["FREE_RESPONSE"] * free + ["MULTIPLE_CHOICE"] * multiple
     subjects = {kind: _subjects(wanted) for kind in kinds}
-    questions = []
-    for kind in kinds:
-        make = _free_response if kind == "FREE_RESPONSE" else _multiple_choice
-        questions.append(make(*next(subjects[kind])))
+    questions = [_question(kind, *next(subjects[kind])) for kind in kinds]
     for key, pattern in (("choices", "choices"), ("question_type", "(?:question )?types?")):
         if re.search(rf"\bwithout (?:any )?{pattern}\b", text, re.I):
             for question in questions:
@@ -73,23 +70,15 @@ def _subjects(wanted: list[Topic]) -> Iterator[tuple[Topic, int]]:
             yield topic, variant
 
 
-def _free_response(topic: Topic, variant: int) -> dict:
-    return {
-        "question_text": f"In your own words: what is meant by '{topic.name}'?",
-        "question_type": "FREE_RESPONSE",
-    }
-
-
-def _multiple_choice(topic: Topic, variant: int) -> dict:
+def _question(kind: str, topic: Topic, variant: int) -> dict:
+    if kind == "FREE_RESPONSE":
+        text = f"In your own words: what is meant by '{topic.name}'?"
+        return {"question_text": text, "question_type": kind}
     if variant % 2 == 0:
-        text = f"What is this an example of? {topic.example}"
+        text, what = f"What is this an example of? {topic.example}", "name"
     else:
-        text = f"Which of these says what '{topic.name}' is about?"
-    return {
-        "question_text": text,
-        "question_type": "MULTIPLE_CHOICE",
-        "choices": _choices(topic, "name" if variant % 2 == 0 else "gist"),
-    }
+        text, what = f"Which of these says what '{topic.name}' is about?", "gist"
+    return {"question_text": text, "question_type": kind, "choices": _choices(topic, what)}
 
 
 def _choices(topic: Topic, what: str) -> list[str]:

@@ -4,8 +4,7 @@ SymPy multiplies ``(a + b + c + d + f + g)^60`` out in a few calls of minutes ea
 cannot see. So what is too large is refused before it is computed.
 """
 
-from collections.abc import Iterable
-from math import comb
+from math import comb, prod
 
 import sympy
 from sympy import Expr
@@ -30,11 +29,6 @@ def checked(expr: Expr) -> Expr:
     return expr
 
 
-def checked_all(expressions: Iterable[Expr]) -> list[Expr]:
-    """Return the expressions, or raise `TooHard` as `checked` does."""
-    return [checked(expr) for expr in expressions]
-
-
 def _measure(expr: Expr) -> tuple[int, int, int]:
     """Return upper bounds for its terms, its degree and its digits, once it is multiplied out."""
     if expr.is_Rational:
@@ -50,10 +44,8 @@ def _measure(expr: Expr) -> tuple[int, int, int]:
         if expr.is_Add:
             size = (sum(terms for terms, _, _ in sizes), max(each[1] for each in sizes), digits)
         elif expr.is_Mul:
-            product = 1
-            for terms, _, _ in sizes:
-                product *= terms
-            size = (product, sum(degree for _, degree, _ in sizes), digits)
+            terms = prod(terms for terms, _, _ in sizes)
+            size = (terms, sum(degree for _, degree, _ in sizes), digits)
         elif expr.is_Pow and expr.exp.is_Rational:
             size = _power(sizes[0], abs(expr.exp))
         else:

@@ -15,6 +15,19 @@ DISLIKE = re.compile(
     re.I,
 )
 GOODBYE = re.compile(r"^\W*(?:bye|goodbye|see you)\b", re.I)
+ANSWERS = (
+    (
+        DISLIKE,
+        Lesson(
+            "Start with something small that you care about, such as a price or a game, and let "
+            "me take you through it one step at a time",
+            more="Many people who say so were hurried. Nothing here hurries you: ask the same "
+            "thing twice, ask for every step, and try a second problem of the same kind.",
+        ),
+    ),
+    (GREETING, Lesson("Hello! Give me an equation to solve or a topic to explain")),
+    (GOODBYE, Lesson("Goodbye, and good luck with the next problem")),
+)
 
 
 def thanks(text: str) -> Lesson | None:
@@ -26,15 +39,4 @@ def thanks(text: str) -> Lesson | None:
 
 def answer(text: str) -> Lesson | None:
     """Answer a greeting, a goodbye, or a dislike of mathematics."""
-    if DISLIKE.search(text):
-        return Lesson(
-            "Start with something small that you care about, such as a price or a game, and let "
-            "me take you through it one step at a time",
-            more="Many people who say so were hurried. Nothing here hurries you: ask the same "
-            "thing twice, ask for every step, and try a second problem of the same kind.",
-        )
-    if GREETING.search(text):
-        return Lesson("Hello! Give me an equation to solve or a topic to explain")
-    if GOODBYE.search(text):
-        return Lesson("Goodbye, and good luck with the next problem")
-    return None
+    return next((lesson for pattern, lesson in ANSWERS if pattern.search(text)), None)

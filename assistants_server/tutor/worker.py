@@ -50,31 +50,29 @@ def _private_stdout() -> BinaryIO:
     return answers
 
 
-if os.name == "posix":
+def limit_memory() -> None:
+    if sys.platform == "win32":
+        return  # it has no such limits: the server ends this process after a while
     import resource
 
-    def limit_memory() -> None:
-        from assistants_server.tutor.process_limits import MEMORY_BYTES
+    from assistants_server.tutor.process_limits import MEMORY_BYTES
 
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
-    def limit_cpu() -> None:
-        """Let the system end this process if the next question takes too long."""
-        from assistants_server.tutor.process_limits import CPU_SECONDS
 
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        _, most = resource.getrlimit(resource.RLIMIT_CPU)
-        seconds = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, most))
+def limit_cpu() -> None:
+    """Let the system end this process if the next question takes too long."""
+    if sys.platform == "win32":
+        return
+    import resource
 
-else:  # Windows has no such limits: there the server ends it after a while
+    from assistants_server.tutor.process_limits import CPU_SECONDS
 
-    def limit_memory() -> None:
-        pass
-
-    def limit_cpu() -> None:
-        pass
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    seconds = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, most))
 
 
 if __name__ == "__main__":

@@ -37,17 +37,24 @@ class LimitBody:
         if int(headers.get("content-length") or 0) > limit:
             await _refusal(limit)(scope, receive, send)
             return
-        body, started = _CountedBody(receive, limit), False
+        seen, started = 0, False
+
+        async def receive_up_to_limit() -> Message:
+            nonlocal seen
+            if seen <= limit:
+                message = await receive()
+                seen += len(message.get("body", b""))
+            return {"type": "http.disconnect"} if seen > limit else message
 
         async def send_unless_refused(message: Message) -> None:
             nonlocal started
-            if not body.too_large:
+            if seen <= limit:
                 started = True
                 await send(message)
 
         with suppress(ClientDisconnect):
-            await self.app(scope, body.receive, send_unless_refused)
-        if body.too_large and not started:
+            await self.app(scope, receive_up_to_limit, send_unless_refused)
+        if seen > limit and not started:
             await _refusal(limit)(scope, receive, send)
 
 
@@ -63,20 +70,3 @@ def _refusal(limit: int) -> Response:
         f"The request is too large: at most {limit // MEGABYTE} MB are allowed.",
         code="request_too_large",
     ).response()
-
-
-class _CountedBody:
-    """Counts the bytes of a body, and reports a disconnect once there are more than the limit."""
-
-    def __init__(self, receive: Receive, limit: int) -> None:
-        self.too_large = False
-        self._receive = receive
-        self._limit = limit
-        self._seen = 0
-
-    async def receive(self) -> Message:
-        if not self.too_large:
-            message = await self._receive()
-            self._seen += len(message.get("body", b""))
-            self.too_large = self._seen > self._limit
-        return {"type": "http.disconnect"} if self.too_large else message

@@ -39,7 +39,11 @@ def answer(opened: BinaryIO, file: FileObject, asked: Headers) -> Response:
         first, last = _bounds(part[1], part[2], size)
         if not 0 <= first <= last:
             opened.close()
-            return _unsatisfiable(asked["range"], size)
+            message = f"The file has {size} bytes, so there is no range '{asked['range']}'."
+            code = "range_not_satisfiable"
+            refusal = ApiError(416, message, param="range", code=code).response()
+            refusal.headers["content-range"] = f"bytes */{size}"
+            return refusal
         headers["content-range"] = f"bytes {first}-{last}/{size}"
         status = 206
     else:
@@ -60,17 +64,6 @@ def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
         return (max(0, size - int(last)), size - 1) if int(last) else (0, -1)
     end = min(int(last), size - 1) if last else size - 1
     return int(first), end
-
-
-def _unsatisfiable(range: str, size: int) -> Response:
-    refusal = ApiError(
-        416,
-        f"The file has {size} bytes, so there is no range '{range}'.",
-        param="range",
-        code="range_not_satisfiable",
-    ).response()
-    refusal.headers["content-range"] = f"bytes */{size}"
-    return refusal
 
 
 def _disposition(name: str) -> str:

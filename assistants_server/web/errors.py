@@ -11,7 +11,11 @@ from assistants_server.web.validation import explain
 
 
 class ApiError(Exception):
-    """An error response. Raise it anywhere below an endpoint."""
+    """An error response. Raise it anywhere below an endpoint.
+
+    Args:
+        type: if it is not "server_error" for a status from 500 on, or else "invalid_request_error".
+    """
 
     def __init__(
         self,
@@ -20,11 +24,12 @@ class ApiError(Exception):
         *,
         param: str | None = None,
         code: str | None = None,
-        type: str = "invalid_request_error",
+        type: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.body = envelope(message, type=type, param=param, code=code)
+        kind = type or ("server_error" if status >= 500 else "invalid_request_error")
+        self.body = envelope(message, type=kind, param=param, code=code)
 
     def response(self) -> JSONResponse:
         return JSONResponse(self.body, self.status)
@@ -46,7 +51,7 @@ def install(app: FastAPI) -> None:
         if isinstance(error, Unstorable):
             return ApiError(400, str(error), code="invalid_value").response()
         again = isinstance(error, (Busy, Unwritable))  # OpenAI's clients retry a 503
-        answer = ApiError(503 if again else 500, str(error), type="server_error").response()
+        answer = ApiError(503 if again else 500, str(error)).response()
         if again:
             answer.headers["Retry-After"] = "1"
         return answer
@@ -69,6 +74,4 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        return ApiError(
-            500, "The server had an error; its log says more.", type="server_error"
-        ).response()
+        return ApiError(500, "The server had an error; its log says more.").response()

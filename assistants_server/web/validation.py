@@ -1,7 +1,7 @@
 """Turns pydantic's validation errors into the messages of OpenAI's API."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic_core import ErrorDetails
 
@@ -22,14 +22,26 @@ WANT = {
 }
 
 
-class Explanation(NamedTuple):
-    message: str
-    param: str | None
-    code: str | None
+LIMITS = {
+    "string_too_long": (
+        "string too long. Expected at most {max_length} characters, but got {length}",
+        "string_above_max_length",
+    ),
+    "too_long": (
+        "too many items. Expected at most {max_length}, but got {length}",
+        "array_above_max_length",
+    ),
+    "too_long_object": (
+        "too many properties. Expected at most {max_length}, but got {length}",
+        "object_above_max_properties",
+    ),
+    "less_than_equal": ("expected a value <= {le:g}, but got {value}", "value_above_max"),
+    "greater_than_equal": ("expected a value >= {ge:g}, but got {value}", "value_below_min"),
+}
 
 
-def explain(errors: Sequence[ErrorDetails], body: Any) -> Explanation:
-    """Return one error that a caller can act on, for example "Unknown parameter: 'tols'."
+def explain(errors: Sequence[ErrorDetails], body: Any) -> tuple[str, str | None, str | None]:
+    """Return the message, param and code of one error that a caller can act on.
 
     For a value of a union type pydantic reports one error for each branch. The error with the
     longest path is used, because its branch matched the body best.
@@ -41,13 +53,13 @@ def explain(errors: Sequence[ErrorDetails], body: Any) -> Explanation:
     path = _path(error, body)
     if not path or error["type"] == "json_invalid":
         message = "The body of the request is not a JSON object. Send one, with the header "
-        return Explanation(f"{message}Content-Type: application/json.", None, None)
+        return f"{message}Content-Type: application/json.", None, None
     kind, context = error["type"], error.get("ctx", {})
     param = dotted(path)
     if kind == "union_tag_not_found":
         kind, param = "missing", f"{param}.{context['discriminator'].strip(chr(39))}"
     message, code = _message_and_code(kind, context, param, error.get("input"))
-    return Explanation(message, param, code)
+    return message, param, code
 
 
 def _message_and_code(
@@ -66,22 +78,12 @@ def _message_and_code(
         have = HAVE.get(type(value), "something else")
         message = f"Invalid type for '{param}': expected {WANT[kind]}, but got {have} instead."
         return message, "invalid_type"
-    if kind == "string_too_long":
-        limit = f"at most {context['max_length']} characters, but got {len(value)}"
-        message = f"Invalid '{param}': string too long. Expected {limit}."
-        return message, "string_above_max_length"
-    if kind == "too_long":
-        what, code = "items", "array_above_max_length"
-        if context.get("field_type") == "Dictionary":
-            what, code = "properties", "object_above_max_properties"
-        limit = f"at most {context['max_length']}, but got {len(value)}"
-        return f"Invalid '{param}': too many {what}. Expected {limit}.", code
-    if kind == "less_than_equal":
-        message = f"Invalid '{param}': expected a value <= {context['le']:g}, but got {value}."
-        return message, "value_above_max"
-    if kind == "greater_than_equal":
-        message = f"Invalid '{param}': expected a value >= {context['ge']:g}, but got {value}."
-        return message, "value_below_min"
+    if kind == "too_long" and isinstance(value, dict):
+        kind = "too_long_object"
+    if kind in LIMITS:
+        text, code = LIMITS[kind]
+        length = len(value) if hasattr(value, "__len__") else None
+        return f"Invalid '{param}': {text.format(**context, value=value, length=length)}.", code
     reason = str(context.get("error") or kind.replace("_", " "))
     return f"Invalid '{param}': {reason}.", "invalid_value"
 
