@@ -28,7 +28,6 @@ from helpers.tracing.storage import Storage
 class Tracing(NamedTuple):
     """What the rest of tracing needs once AgentOps runs."""
 
-    provider: TracerProvider
     processor: FileProcessor
     storage: Storage
     delivery: Delivery | None
@@ -59,16 +58,10 @@ def _start() -> Tracing | None:
 
 
 def _start_agentops() -> Tracing:
-    from agentops.instrumentation.providers.openai import (
-        OpenaiInstrumentor,
-    )
-    from agentops.logging.config import (
-        intercept_opentelemetry_logging,
-    )
+    from agentops.instrumentation.providers.openai import OpenaiInstrumentor
+    from agentops.logging.config import intercept_opentelemetry_logging
     from agentops.sdk import core
-    from agentops.sdk.attributes import (
-        get_global_resource_attributes,
-    )
+    from agentops.sdk.attributes import get_global_resource_attributes
     from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 
     if core.tracer.initialized:
@@ -98,4 +91,4 @@ def _start_agentops() -> Tracing:
     if delivery is not None:
         atexit.register(delivery.stop)
     atexit.register(core.tracer.shutdown)
-    return Tracing(provider, processor, storage, delivery)
+    return Tracing(processor, storage, delivery)
