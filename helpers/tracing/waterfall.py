@@ -1,7 +1,8 @@
 """A trace as a waterfall: one bar for each span, nested under its parent, and a table below."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from helpers.tracing.session import Trace, latest
@@ -111,12 +112,12 @@ class Waterfall:
             f"{label:<{wide}} |{_text_bar(row)}| {'  '.join([*row.times, row.facts])}".rstrip()
             for label, row in zip(labels, self.rows)
         ]
-        table = [COLUMNS, *self._table()]
-        widths = [max(len(line[column]) for line in table) for column in range(len(COLUMNS))]
         lines.append("")
+        table = [COLUMNS, *self._table()]
+        first, *widths = (max(map(len, column)) for column in zip(*table))
         for kind, *numbers in table:
-            cells = [f"{cell:>{width}}" for cell, width in zip(numbers, widths[1:])]
-            lines.append("  ".join([f"{kind:<{widths[0]}}", *cells]).rstrip())
+            cells = (f"  {number:>{width}}" for number, width in zip(numbers, widths))
+            lines.append(f"{kind:<{first}}{''.join(cells)}".rstrip())
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -138,17 +139,11 @@ class Waterfall:
             rows += self._branch(child, depth + 1)
         return rows
 
-    def _table(self) -> list[tuple[str, ...]]:
-        return [
-            (
-                kind,
-                str(total.calls),
-                f"{total.nanoseconds / 1e9:.3f} s",
-                f"{total.tokens:,}" if total.tokens else "",
-                total.price,
-            )
-            for kind, total in self.totals.by_kind.items()
-        ]
+    def _table(self) -> Iterator[tuple[str, ...]]:
+        for kind, total in self.totals.by_kind.items():
+            tokens = f"{total.tokens:,}" if total.tokens else ""
+            time = f"{total.nanoseconds / 1e9:.3f} s"
+            yield kind, str(total.calls), time, tokens, total.price
 
 
 def show_trace(trace: Trace | None = None) -> Waterfall:
@@ -185,8 +180,8 @@ def _html_row(row: Row) -> str:
 
 
 def _html_line(tag: str, cells: Iterable[str]) -> str:
-    first, *numbers = (escape(cell) for cell in cells)
-    line = f"<{tag} style='{CELL}left'>{first}</{tag}>"
-    for number in numbers:
-        line += f"<{tag} style='{CELL}right'>{number}</{tag}>"
-    return f"<tr>{line}</tr>"
+    sides = chain(["left"], repeat("right"))
+    line = (
+        f"<{tag} style='{CELL}{side}'>{escape(cell)}</{tag}>" for cell, side in zip(cells, sides)
+    )
+    return f"<tr>{''.join(line)}</tr>"
