@@ -239,15 +239,12 @@ def _conversation(run: Run, messages: list[Message]) -> dict[str, str]:
 
 def _step_spans(parent: _Watched, step: RunStep, latest: int) -> None:
     """Make a span for each call of a step, or one for the message that it created."""
+    context = trace.set_span_in_context(parent.span)
     begun, ended = _times(step)
     begun = min(max(begun, parent.started), latest)
     ended = min(max(ended or latest, begun), latest)
     for name, attributes in _parts(step):
-        span = _tracer.start_span(
-            f"openai.run.{name}",
-            context=trace.set_span_in_context(parent.span),
-            start_time=begun,
-        )
+        span = _tracer.start_span(f"openai.run.{name}", context=context, start_time=begun)
         shared = {"gen_ai.run_step.id": step.id, "gen_ai.run_step.status": step.status}
         _set(span, {"operation.name": name, **shared, **attributes})
         if step.status in ("failed", "expired"):

@@ -126,6 +126,9 @@ class Trace:
         return str(self.link)
 
 
+trace = Trace  # for a block: with trace("quiz", tags=["ana"]): ...
+
+
 def start_agentops(tags: Sequence[str] = ()) -> None:
     """Start AgentOps, unless it runs already or is switched off.
 
@@ -137,11 +140,6 @@ def start_agentops(tags: Sequence[str] = ()) -> None:
     """
     _default_tags[:] = tags
     startup.start()
-
-
-def trace(name: str, tags: Sequence[str] = ()) -> Trace:
-    """Start a trace for the length of a ``with`` block: ``with trace("quiz", tags=["ana"]):``."""
-    return Trace(name, tags)
 
 
 def start_trace(name: str, tags: Sequence[str] = ()) -> None:

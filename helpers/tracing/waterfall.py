@@ -51,7 +51,6 @@ class Row(NamedTuple):
 
     @property
     def mark(self) -> str:
-        """Its status: a cross for an error."""
         return "✗" if self.failed else "✓"
 
     @property
@@ -79,7 +78,6 @@ class Row(NamedTuple):
 
     @property
     def colour(self) -> str:
-        """Red for an error, else by kind."""
         return RED if self.failed else COLOURS.get(kind_of(self.span), OTHER)
 
 
@@ -124,12 +122,11 @@ class Waterfall:
         if not self.rows:
             return f"<p>{escape(repr(self))}</p>"
         rows = "".join(map(_html_row, self.rows))
-        head = _html_line("th", COLUMNS)
         body = "".join(_html_line("td", line) for line in self._table())
         return (
             f"<div style='max-width: 960px; font-size: 13px; line-height: 1.4'>{rows}"
             f"<table style='margin: 12px 0 0 0; font-size: 13px'>"
-            f"<thead>{head}</thead><tbody>{body}</tbody></table></div>"
+            f"<thead>{_html_line('th', COLUMNS)}</thead><tbody>{body}</tbody></table></div>"
         )
 
     def _branch(self, span: Span, depth: int) -> list[Row]:
