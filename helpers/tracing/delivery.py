@@ -7,9 +7,9 @@ with it. Here its requests, in its own encoding, wait in the file, and the next 
 import json
 import os
 import sqlite3
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from threading import Condition, Event, Thread
 from typing import Any
@@ -22,7 +22,6 @@ SECONDS_PER_REQUEST = 30.0
 PAUSES = (1.0, 2.0, 5.0, 15.0, 60.0)  # seconds before another attempt; the last also between looks
 MOST_ANSWER_BYTES = 64 * 1024
 PROTOBUF = "application/x-protobuf"
-REFUSED = "{url} did not accept AGENTOPS_API_KEY: {status}"
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,6 @@ class Delivery:
         self.service = service
         self._storage = storage
         self._pid = os.getpid()
-        self._http: httpx2.Client | None = None
         self._token: str | None = None
         self._sending: Unsent | None = None
         self._due, self._stopping = Event(), False
@@ -104,9 +102,7 @@ class Delivery:
             return
         self._stopping = True
         self._due.set()
-        with suppress(sqlite3.Error):
-            if unsent := self._sending:
-                self._storage.put_back(unsent)
+        self._put_back()
 
     def _work(self) -> None:
         failures = 0
@@ -124,75 +120,67 @@ class Delivery:
         """Send what waits, oldest first; return what was in the way."""
         rejected = None
         try:
-            http = self._http = self._http or httpx2.Client(timeout=SECONDS_PER_REQUEST)
-            self._token = self._token or self._fetch_token(http)
+            self._token = self._token or self._fetch_token()
             while not self._stopping and (unsent := self._storage.take(self.service.id)):
                 self._sending = unsent
-                try:
-                    self._send(http, unsent)
-                except (_Rejected, ValueError) as rejection:  # a row that we have not written
-                    rejected = str(rejection)
-                except _Trouble:
-                    self._storage.put_back(unsent)
-                    raise
-                finally:
-                    self._sending = None
+                rejected = self._send(unsent) or rejected
                 self._storage.remove(unsent)
-        except _Trouble as trouble:
-            return str(trouble)
-        except Exception as error:  # a locked file, a bad proxy: the thread must live on
-            return f"{type(error).__name__}: {error}"
+                self._sending = None
+        except Exception as error:  # also a locked file, a bad proxy: the thread must live on
+            self._put_back()
+            return str(error) if isinstance(error, _Trouble) else f"{type(error).__name__}: {error}"
         return rejected
 
-    def _fetch_token(self, http: httpx2.Client) -> str:
-        url = f"{self.service.api}/v3/auth/token"
-        status, answer = _post(http, url, json={"api_key": self.service.key})
+    def _put_back(self) -> None:
+        unsent, self._sending = self._sending, None
+        if unsent is not None:
+            with suppress(sqlite3.Error):
+                self._storage.put_back(unsent)
+
+    def _fetch_token(self) -> str:
+        api = self.service.api
+        status, answer = self._post(f"{api}/v3/auth/token", json={"api_key": self.service.key})
         if status in (400, 401, 403):
-            raise _Trouble(REFUSED.format(url=self.service.api, status=status))
+            raise _Trouble(f"{api} did not accept AGENTOPS_API_KEY: {status}")
         if status >= 300:
-            raise _Trouble(f"{self.service.api} answered {status}")
+            raise _Trouble(f"{api} answered {status}")
         try:
             return str(json.loads(answer)["token"])
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise _Trouble(f"{self.service.api} gave no token") from None
+            raise _Trouble(f"{api} gave no token") from None
 
-    def _send(self, http: httpx2.Client, unsent: Unsent) -> None:
-        headers = {"Authorization": f"Bearer {self._token}"}
+    def _send(self, unsent: Unsent) -> str | None:
+        """Send a request; return the answer if it will not be taken, however often it is sent."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": PROTOBUF}
+        url = self.service.exporter
         if unsent.trace_id:
             url = f"{self.service.api}/v4/logs/upload/"
-            headers |= {"Content-Type": "application/json"}
-            headers |= {"Trace-Id": str(int(unsent.trace_id, 16))}  # as agentops writes it
-        else:
-            url, headers = self.service.exporter, {**headers, "Content-Type": PROTOBUF}
-        status, _ = _post(http, url, content=unsent.body, headers=headers)
+            trace_id = str(int(unsent.trace_id, 16))  # as agentops writes it
+            headers |= {"Content-Type": "application/json", "Trace-Id": trace_id}
+        status, _ = self._post(url, content=unsent.body, headers=headers)
+        if status < 300:
+            return None
         if status in (401, 403):
             self._token = None  # it may have expired; the next attempt begins with a new one
-        if 400 <= status < 500 and status not in (401, 403, 408, 429):
-            raise _Rejected(f"{url} answered {status}")
-        if status >= 300:
-            raise _Trouble(f"{url} answered {status}")
+        elif 400 <= status < 500 and status not in (408, 429):
+            return f"{url} answered {status}"
+        raise _Trouble(f"{url} answered {status}")
 
+    @cached_property
+    def _http(self) -> httpx2.Client:
+        return httpx2.Client(timeout=SECONDS_PER_REQUEST)
 
-def _post(http: httpx2.Client, url: str, **content: Any) -> tuple[int, bytes]:
-    """Return the status and the answer, or as much of it as may be of use."""
-    deadline = time.monotonic() + SECONDS_PER_REQUEST
-    try:
-        with http.stream("POST", url, **content) as response:
-            answer = b""
-            for part in response.iter_bytes():
-                answer += part
-                if len(answer) > MOST_ANSWER_BYTES or time.monotonic() > deadline:
-                    break
-            return response.status_code, answer
-    except httpx2.TimeoutException:
-        raise _Trouble(f"no answer from {url} within {SECONDS_PER_REQUEST:.0f} s") from None
-    except Exception as error:  # a bad address fails in many ways
-        raise _Trouble(f"{url}: {error or type(error).__name__}") from None
+    def _post(self, url: str, **content: Any) -> tuple[int, bytes]:
+        """Return the status and the answer, or as much of it as may be of use."""
+        http = self._http
+        try:
+            with http.stream("POST", url, **content) as response:
+                return response.status_code, next(response.iter_bytes(MOST_ANSWER_BYTES), b"")
+        except httpx2.TimeoutException:
+            raise _Trouble(f"no answer from {url} within {SECONDS_PER_REQUEST:.0f} s") from None
+        except Exception as error:  # a bad address fails in many ways
+            raise _Trouble(f"{url}: {error or type(error).__name__}") from None
 
 
 class _Trouble(Exception):
-    """AgentOps answered, but not as hoped. The text holds no secret."""
-
-
-class _Rejected(Exception):
-    """It will not take this request, however often it is sent."""
+    """AgentOps cannot be reached, or did not answer as hoped. The text holds no secret."""

@@ -30,7 +30,7 @@ class FileProcessor(SpanProcessor):
     """
 
     def __init__(self, storage: Storage, delivery: Delivery | None) -> None:
-        self._storage, self._delivery = storage, delivery
+        self.storage, self.delivery = storage, delivery
         self._service = delivery.service.id if delivery else ""
         self._begin()
         self._due, self._stopping = threading.Event(), False
@@ -46,7 +46,7 @@ class FileProcessor(SpanProcessor):
         self._ended.append(switches.allowed(span))
         if self._pid != self._parent:
             self.force_flush()
-        elif not self._due.is_set():
+        else:
             self._due.set()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -56,9 +56,9 @@ class FileProcessor(SpanProcessor):
         with self._lock:
             while self._ended:
                 spans = [self._ended.popleft() for _ in range(min(len(self._ended), MOST_AT_ONCE))]
-                requests = otlp_requests(spans) if self._delivery else []
+                requests = otlp_requests(spans) if self.delivery else []
                 try:
-                    self._storage.add(plain_spans(spans), self._service, requests)
+                    self.storage.add(plain_spans(spans), self._service, requests)
                 except sqlite3.Error:
                     self._ended.extendleft(reversed(spans))
                     return False
@@ -78,8 +78,8 @@ class FileProcessor(SpanProcessor):
         Raises:
             sqlite3.Error: the file cannot be written.
         """
-        requests = [json.dumps({"body": text}).encode()] if self._delivery else []
-        self._storage.add_log(trace_id, text, self._service, requests)
+        requests = [json.dumps({"body": text}).encode()] if self.delivery else []
+        self.storage.add_log(trace_id, text, self._service, requests)
         self._wake()
 
     def _begin(self) -> None:
@@ -87,8 +87,8 @@ class FileProcessor(SpanProcessor):
         self._lock, self._pid = threading.Lock(), os.getpid()
 
     def _wake(self) -> None:
-        if self._delivery is not None and self._pid == self._parent:
-            self._delivery.wake()
+        if self.delivery is not None and self._pid == self._parent:
+            self.delivery.wake()
 
     def _work(self) -> None:
         while self._due.wait() and not self._stopping:

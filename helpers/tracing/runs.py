@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field
 from typing import Any
 
-from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
+from openai import AsyncStream, Stream
 from openai._legacy_response import LegacyAPIResponse  # what `with_raw_response` returns
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
@@ -23,11 +23,29 @@ from wrapt import wrap_function_wrapper
 
 from helpers.tracing import switches
 
+RUNS = "openai.resources.beta.threads.runs"
+CALLS = {
+    "Runs.create": RUNS,
+    "Runs.retrieve": RUNS,
+    "Runs.cancel": RUNS,
+    "Runs.submit_tool_outputs": RUNS,
+    "Threads.create_and_run": "openai.resources.beta.threads",
+}
 CREATING = ("create", "create_and_run")
 ENDED = ("completed", "failed", "cancelled", "expired", "incomplete")
 IN_ERROR = ("failed", "expired", "incomplete")
 SECOND = 1_000_000_000  # nanoseconds
 MOST_MESSAGES = 20
+
+
+@dataclass
+class _Call:
+    """A call of the API that returns a run, or a stream of what becomes of it."""
+
+    client: Any  # sync or async, as the call
+    creates: bool = True
+    given: dict[str, Any] = field(default_factory=dict)
+    started: int = field(default_factory=time.time_ns)
 
 
 @dataclass
@@ -42,22 +60,14 @@ class _Watched:
 
 
 _open: dict[str, _Watched] = {}
+_tracer = trace.get_tracer("assistants-cookbook")
 
 
 def install() -> None:
     """Watch every method of the SDK that returns a run."""
-    for module, methods in {
-        "openai.resources.beta.threads.runs": (
-            "Runs.create",
-            "Runs.retrieve",
-            "Runs.cancel",
-            "Runs.submit_tool_outputs",
-        ),
-        "openai.resources.beta.threads": ("Threads.create_and_run",),
-    }.items():
-        for method in methods:
-            wrap_function_wrapper(module, method, _watch)
-            wrap_function_wrapper(module, f"Async{method}", _watch_async)
+    for method, module in CALLS.items():
+        wrap_function_wrapper(module, method, _watch)
+        wrap_function_wrapper(module, f"Async{method}", _watch_async)
     for handler in ("AssistantEventHandler", "AsyncAssistantEventHandler"):
         wrap_function_wrapper("openai.lib.streaming", f"{handler}._init", _watch_handler)
 
@@ -76,107 +86,94 @@ def end_open(trace_id: int) -> None:
             watched.span.end()
 
 
-def _watch(call, resource, args: tuple, kwargs: dict):
-    with _calling(call) as started:
-        result = call(*args, **kwargs)
-    if isinstance(result, Stream):
-        _follow(result, started, kwargs)
-        return result
-    creates = call.__name__ in CREATING
-    with _ending(result, started, creates, kwargs) as ending:
-        if ending is not None:
-            _look(ending, resource._client)
-    return result
+def _watch(method, resource, args: tuple, kwargs: dict):
+    with _calling(method, resource, kwargs) as call:
+        result = method(*args, **kwargs)
+    return _see(result, call)
 
 
-async def _watch_async(call, resource, args: tuple, kwargs: dict):
-    with _calling(call) as started:
-        result = await call(*args, **kwargs)
-    if isinstance(result, AsyncStream):
-        _follow_async(result, started, kwargs)
-        return result
-    creates = call.__name__ in CREATING
-    with _ending(result, started, creates, kwargs) as ending:
-        if ending is not None:
-            await _look_async(ending, resource._client)
-    return result
+async def _watch_async(method, resource, args: tuple, kwargs: dict):
+    with _calling(method, resource, kwargs) as call:
+        result = await method(*args, **kwargs)
+    return await _see_async(result, call)
 
 
 def _watch_handler(init, _handler, args: tuple, kwargs: dict):
     """Follow the stream that an event handler of the SDK is about to read."""
     (stream,) = args
-    follow = _follow if isinstance(stream, Stream) else _follow_async
-    with suppress(Exception):
-        follow(stream, time.time_ns(), {})
+    _follow(stream, _Call(stream._client))
     return init(*args, **kwargs)
 
 
-def _follow(stream: Stream, started: int, kwargs: dict) -> None:
-    def events(behind: Iterator) -> Iterator:
-        for event in behind:
-            with _ending(event.data, started, True, kwargs) as ending:
-                if ending is not None:
-                    _look(ending, stream._client)
-            yield event
-
-    stream._iterator = events(stream._iterator)
-
-
-def _follow_async(stream: AsyncStream, started: int, kwargs: dict) -> None:
-    async def events(behind: AsyncIterator) -> AsyncIterator:
-        async for event in behind:
-            with _ending(event.data, started, True, kwargs) as ending:
-                if ending is not None:
-                    await _look_async(ending, stream._client)
-            yield event
-
-    stream._iterator = events(stream._iterator)
-
-
-def _look(ending: _Watched, client: OpenAI) -> None:
-    run, threads = ending.run, client.beta.threads
-    ending.steps = list(threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc"))
-    if switches.contents():
-        ending.messages = threads.messages.list(run.thread_id, limit=MOST_MESSAGES).data
-
-
-async def _look_async(ending: _Watched, client: AsyncOpenAI) -> None:
-    run, threads = ending.run, client.beta.threads
-    pages = threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
-    ending.steps = [step async for step in pages]
-    if switches.contents():
-        page = await threads.messages.list(run.thread_id, limit=MOST_MESSAGES)
-        ending.messages = page.data
-
-
 @contextmanager
-def _calling(call):
-    """Make no span for this call, unless it fails; yield when it began."""
-    started = time.time_ns()
+def _calling(method, resource, kwargs: dict) -> Iterator[_Call]:
+    """Make no span for this call, unless it fails."""
+    call = _Call(resource._client, method.__name__ in CREATING, kwargs)
     try:
         with suppress_instrumentation():
-            yield started
-    except Exception as error:
-        if trace.get_current_span().is_recording():
-            name = f"openai.runs.{call.__name__}"
-            span = _tracer().start_span(name, kind=SpanKind.CLIENT, start_time=started)
-            span.record_exception(error)
-            span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
-            span.end()
-        raise
+            yield call
+    except Exception:
+        if not trace.get_current_span().is_recording():
+            raise
+        with _tracer.start_as_current_span(
+            f"openai.runs.{method.__name__}", kind=SpanKind.CLIENT, start_time=call.started
+        ):
+            raise  # through a span that notes the error
+
+
+def _follow(stream: Stream | AsyncStream, call: _Call) -> None:
+    behind: Any = stream._iterator
+
+    def events() -> Iterator:
+        for event in behind:
+            _see(event.data, call)
+            yield event
+
+    async def events_async() -> AsyncIterator:
+        async for event in behind:
+            await _see_async(event.data, call)
+            yield event
+
+    stream._iterator = events() if isinstance(stream, Stream) else events_async()
+
+
+def _see(result, call: _Call):
+    """Note the run, or those of a stream; look for the steps and messages of one that has ended."""
+    with _ending(result, call) as ending:
+        if ending is not None:
+            run, threads = ending.run, call.client.beta.threads
+            pages = threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
+            ending.steps = list(pages)
+            if switches.contents():
+                ending.messages = threads.messages.list(run.thread_id, limit=MOST_MESSAGES).data
+    return result
+
+
+async def _see_async(result, call: _Call):
+    with _ending(result, call) as ending:
+        if ending is not None:
+            run, threads = ending.run, call.client.beta.threads
+            pages = threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
+            ending.steps = [step async for step in pages]
+            if switches.contents():
+                page = await threads.messages.list(run.thread_id, limit=MOST_MESSAGES)
+                ending.messages = page.data
+    return result
 
 
 @contextmanager
-def _ending(result: Any, started: int, creates: bool, kwargs: dict) -> Iterator[_Watched | None]:
-    """Note the run that a call has returned; if it has ended, let the caller look, and end its span.
+def _ending(result: Any, call: _Call) -> Iterator[_Watched | None]:
+    """Note what a call has returned; let the caller look at a run that has ended; end its span.
 
     Raises nothing: tracing must not break what it traces.
     """
     ending = None
     with suppress(Exception):
+        if isinstance(result, Stream | AsyncStream):
+            _follow(result, call)
         run = result.parse() if isinstance(result, LegacyAPIResponse) else result
         if isinstance(run, Run):
-            _note(run, started, creates, kwargs)
+            _note(run, call)
             ending = _open.pop(run.id, None) if run.status in ENDED else None
     try:
         with suppress(Exception), suppress_instrumentation():
@@ -187,25 +184,24 @@ def _ending(result: Any, started: int, creates: bool, kwargs: dict) -> Iterator[
                 _end(ending)
 
 
-def _note(run: Run, started: int, creates: bool, kwargs: dict) -> None:
+def _note(run: Run, call: _Call) -> None:
     """Note the status of a run in its span; one that has just been created gets a span."""
     # The attributes are those that AgentOps' dashboard reads.
-    from agentops.instrumentation.providers.openai.wrappers import (
-        handle_run_attributes,
-    )
+    from agentops.instrumentation.providers.openai.wrappers import handle_run_attributes
 
     if run.id not in _open:
-        if not creates or run.status in ENDED or not trace.get_current_span().is_recording():
+        recording = trace.get_current_span().is_recording()
+        if not call.creates or run.status in ENDED or not recording:
             return
-        span = _tracer().start_span("openai.run", kind=SpanKind.CLIENT, start_time=started)
+        span = _tracer.start_span("openai.run", kind=SpanKind.CLIENT, start_time=call.started)
         _set(span, {"agentops.span.kind": "llm", "operation.name": "run"})
-        _set(span, handle_run_attributes(kwargs=kwargs))
+        _set(span, handle_run_attributes(kwargs=call.given))
         _set(span, {"gen_ai.request.model": run.model})
-        _open[run.id] = _Watched(run, span, started)
+        _open[run.id] = _Watched(run, span, call.started)
     watched = _open[run.id]
-    watched.run, span = run, watched.span
-    _set(span, handle_run_attributes(return_value=run))
-    _set(span, {"gen_ai.operation.name": "run"})
+    watched.run = run
+    _set(watched.span, handle_run_attributes(return_value=run))
+    _set(watched.span, {"gen_ai.operation.name": "run"})
 
 
 def _end(ending: _Watched) -> None:
@@ -243,15 +239,12 @@ def _conversation(run: Run, messages: list[Message]) -> dict[str, str]:
 
 def _step_spans(parent: _Watched, step: RunStep, latest: int) -> None:
     """Make a span for each call of a step, or one for the message that it created."""
+    context = trace.set_span_in_context(parent.span)
     begun, ended = _times(step)
     begun = min(max(begun, parent.started), latest)
     ended = min(max(ended or latest, begun), latest)
     for name, attributes in _parts(step):
-        span = _tracer().start_span(
-            f"openai.run.{name}",
-            context=trace.set_span_in_context(parent.span),
-            start_time=begun,
-        )
+        span = _tracer.start_span(f"openai.run.{name}", context=context, start_time=begun)
         shared = {"gen_ai.run_step.id": step.id, "gen_ai.run_step.status": step.status}
         _set(span, {"operation.name": name, **shared, **attributes})
         if step.status in ("failed", "expired"):
@@ -297,7 +290,3 @@ def _set(span: Span, attributes: Mapping[str, Any]) -> None:
     for key, value in attributes.items():
         if value is not None:
             span.set_attribute(key, value)
-
-
-def _tracer() -> trace.Tracer:
-    return trace.get_tracer("assistants-cookbook")

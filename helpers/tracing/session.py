@@ -19,7 +19,7 @@ SECONDS_TO_DELIVER = 0.5
 
 _default_tags: list[str] = []
 _latest: "Trace | None" = None  # what show_trace shows
-_across_cells: "Trace | None" = None  # what start_trace has started
+_across_cells: "Trace | None" = None  # what start_trace has started and is open
 
 
 class Trace:
@@ -35,17 +35,18 @@ class Trace:
     Attributes:
         name, tags: as given.
         id: 32 hexadecimal digits, or an empty text if tracing is off.
+        is_open: whether it has not ended yet.
     """
 
     def __init__(self, name: str, tags: Sequence[str] = ()) -> None:
         global _latest
-        self._tracing = startup.start()
+        self._processor = startup.start()
         self.name, self.tags = name, [*_default_tags, *tags]
         self.id = ""
-        self._seconds: float | None = None
+        self.is_open = True
         self._began = time.perf_counter()
         _latest = self
-        if self._tracing is None:
+        if self._processor is None:
             return
         import agentops
 
@@ -54,7 +55,7 @@ class Trace:
         self._context = agentops.start_trace(name, tags=self.tags or None)
         if self._context is None:  # AgentOps would not; work goes on without a trace
             context.detach(self._outside)
-            self._tracing = None
+            self._processor = None
             return
         self._span: otel.Span = self._context.span
         self.id = otel.format_trace_id(self._span.get_span_context().trace_id)
@@ -68,30 +69,22 @@ class Trace:
         self.end(error)
 
     @property
-    def is_open(self) -> bool:
-        """Whether it has not ended yet."""
-        return self._seconds is None
-
-    @property
-    def seconds(self) -> float:
-        """How long it took, or has taken so far."""
-        return time.perf_counter() - self._began if self._seconds is None else self._seconds
-
-    @property
     def link(self) -> str | None:
         """The page of this trace on AgentOps' dashboard; None without a key."""
-        if self._tracing is None or self._tracing.delivery is None:
+        if self._processor is None or self._processor.delivery is None:
             return None
         app = os.environ.get("AGENTOPS_APP_URL") or "https://app.agentops.ai"
         return f"{app}/sessions?trace_id={self.id}"
 
     def end(self, error: BaseException | None = None) -> None:
         """End it, and print one line that says what it was and where to find it."""
-        if not self.is_open:
+        global _across_cells
+        if _across_cells is self:
+            _across_cells = None
+        was_open, self.is_open = self.is_open, False
+        if not was_open or self._processor is None:
             return
-        self._seconds = self.seconds
-        if self._tracing is None:
-            return
+        seconds = time.perf_counter() - self._began
         import agentops
 
         runs.end_open(self._span.get_span_context().trace_id)
@@ -102,8 +95,8 @@ class Trace:
             context.attach(context.Context())
         try:
             if self._prints is not None and (printed := self._prints.end()):
-                self._tracing.processor.add_log(self.id, printed)
-            said = f"{Totals(self.spans())}, {self._seconds:.2f} s. {self._where()}"
+                self._processor.add_log(self.id, printed)
+            said = f"{Totals(self.spans())}, {seconds:.2f} s. {self._where()}"
         except sqlite3.Error as trouble:
             said = f"its file cannot be used now: {trouble}."
         print(f"Trace {self.name}: {said}")
@@ -114,26 +107,26 @@ class Trace:
         Raises:
             sqlite3.Error: their file cannot be read now.
         """
-        if self._tracing is None:
+        if self._processor is None:
             return []
-        self._tracing.processor.force_flush()
-        return self._tracing.storage.spans(self.id)
+        self._processor.force_flush()
+        return self._processor.storage.spans(self.id)
 
     def uploaded_prints(self) -> str:
         """Return what was printed and kept, and uploaded if there is a key."""
-        return self._tracing.storage.log(self.id) if self._tracing else ""
-
-    def attach(self) -> None:
-        """Make it the parent of the spans to come."""
-        context.attach(otel.set_span_in_context(self._span))
+        return self._processor.storage.log(self.id) if self._processor else ""
 
     def _where(self) -> str:
-        if self._tracing is None or self._tracing.delivery is None:
+        if self._processor is None or self._processor.delivery is None:
             return "Kept on this machine."
-        reason = self._tracing.delivery.undelivered(SECONDS_TO_DELIVER)
-        if reason is None:
-            return str(self.link)
-        return f"Traces are not arriving at AgentOps ({reason}); this one is kept on this machine."
+        if reason := self._processor.delivery.undelivered(SECONDS_TO_DELIVER):
+            return (
+                f"Traces are not arriving at AgentOps ({reason}); this one is kept on this machine."
+            )
+        return str(self.link)
+
+
+trace = Trace  # for a block: with trace("quiz", tags=["ana"]): ...
 
 
 def start_agentops(tags: Sequence[str] = ()) -> None:
@@ -149,11 +142,6 @@ def start_agentops(tags: Sequence[str] = ()) -> None:
     startup.start()
 
 
-def trace(name: str, tags: Sequence[str] = ()) -> Trace:
-    """Start a trace for the length of a ``with`` block: ``with trace("quiz", tags=["ana"]):``."""
-    return Trace(name, tags)
-
-
 def start_trace(name: str, tags: Sequence[str] = ()) -> None:
     """Start a trace that goes on over the cells of a notebook, until `end_trace`.
 
@@ -164,7 +152,7 @@ def start_trace(name: str, tags: Sequence[str] = ()) -> None:
     """
     global _across_cells
     switches.check()
-    if _across_cells is not None and _across_cells.is_open:
+    if _across_cells is not None:
         _across_cells.end()
     _across_cells = Trace(name, tags)
 
@@ -175,7 +163,7 @@ def end_trace() -> None:
     Raises:
         RuntimeError: there is none.
     """
-    if _across_cells is None or not _across_cells.is_open:
+    if _across_cells is None:
         raise RuntimeError("There is no trace to end. Run the cell with start_trace first.")
     _across_cells.end()
 
@@ -202,7 +190,7 @@ def _watch_cells() -> None:
 def _before_cell(_info: object = None) -> None:
     if otel.get_current_span().is_recording():
         return
-    if _across_cells is not None and _across_cells.is_open and _across_cells.id:
-        _across_cells.attach()
+    if _across_cells is not None and _across_cells.id:
+        context.attach(otel.set_span_in_context(_across_cells._span))
     else:  # what an async cell has ended is still there in the context of the others
         context.attach(context.Context())

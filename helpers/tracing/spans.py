@@ -83,11 +83,11 @@ def _plain(span: ReadableSpan) -> Span:
         attributes=_pairs(span.attributes),
         events=[
             {
-                "name": str(event.name),
-                "time": _time(event.timestamp),
-                "attributes": _pairs(event.attributes),
+                "name": str(each.name),
+                "time": _time(each.timestamp),
+                "attributes": _pairs(each.attributes),
             }
-            for event in span.events
+            for each in span.events
         ],
         resource=_pairs(span.resource.attributes),
     )

@@ -9,7 +9,6 @@ decorators and of OpenAI's library; a processor of ours keeps them, and a thread
 import atexit
 import os
 from functools import cache
-from typing import NamedTuple
 
 # Before OpenTelemetry's handlers of forks, which wait for ever in the child if this comes later.
 import concurrent.futures.thread  # noqa: F401  isort: skip
@@ -25,20 +24,11 @@ from helpers.tracing.processor import FileProcessor
 from helpers.tracing.storage import Storage
 
 
-class Tracing(NamedTuple):
-    """What the rest of tracing needs once AgentOps runs."""
-
-    provider: TracerProvider
-    processor: FileProcessor
-    storage: Storage
-    delivery: Delivery | None
-
-
-def start() -> Tracing | None:
+def start() -> FileProcessor | None:
     """Start AgentOps; later calls return the same.
 
     Returns:
-        None if `OTEL_SDK_DISABLED` says so, or if it cannot be started, which is printed once.
+        What keeps the spans; None if `OTEL_SDK_DISABLED` says so, or if it cannot be started, which is printed once.
 
     Raises:
         ValueError: one of the switches is neither true nor false.
@@ -50,7 +40,7 @@ def start() -> Tracing | None:
 
 
 @cache
-def _start() -> Tracing | None:
+def _start() -> FileProcessor | None:
     try:
         return _start_agentops()
     except Exception as error:  # whatever is wrong with tracing, the rest works
@@ -58,17 +48,11 @@ def _start() -> Tracing | None:
         return None
 
 
-def _start_agentops() -> Tracing:
-    from agentops.instrumentation.providers.openai import (
-        OpenaiInstrumentor,
-    )
-    from agentops.logging.config import (
-        intercept_opentelemetry_logging,
-    )
+def _start_agentops() -> FileProcessor:
+    from agentops.instrumentation.providers.openai import OpenaiInstrumentor
+    from agentops.logging.config import intercept_opentelemetry_logging
     from agentops.sdk import core
-    from agentops.sdk.attributes import (
-        get_global_resource_attributes,
-    )
+    from agentops.sdk.attributes import get_global_resource_attributes
     from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 
     if core.tracer.initialized:
@@ -98,4 +82,4 @@ def _start_agentops() -> Tracing:
     if delivery is not None:
         atexit.register(delivery.stop)
     atexit.register(core.tracer.shutdown)
-    return Tracing(provider, processor, storage, delivery)
+    return processor

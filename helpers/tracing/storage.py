@@ -23,6 +23,9 @@ SECONDS_TO_WAIT = 5  # for another program that writes
 SECONDS_TO_SEND = 60  # who has taken something out of the outbox and is silent so long has died
 
 SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA journal_size_limit = 16777216;
 CREATE TABLE IF NOT EXISTS spans (
     span_id  TEXT PRIMARY KEY,
     trace_id TEXT NOT NULL,
@@ -38,6 +41,10 @@ CREATE TABLE IF NOT EXISTS outbox (
     body     BLOB NOT NULL,
     taken    REAL NOT NULL DEFAULT 0
 );
+"""
+BYTES = """
+SELECT (page_count - freelist_count) * page_size
+FROM pragma_page_count, pragma_freelist_count, pragma_page_size
 """
 
 
@@ -70,8 +77,6 @@ class Storage:
         self._path, self._adds = path, 0
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
-        self._open().execute("PRAGMA journal_mode = WAL")
-        self._open().executescript(SCHEMA)
         with self._transaction() as connection:
             self._forget(connection)
         if hasattr(os, "register_at_fork"):
@@ -86,10 +91,8 @@ class Storage:
         A span that is there already is replaced. Of one that is too large the frame is kept.
         """
         rows = [(each.span_id, each.trace_id, each.start, _json(each)) for each in spans]
-        with self._transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?)", rows)
-            self._post(connection, service, "", requests)
-            self._make_room(connection)
+        waiting = [(service, "", body) for body in requests]
+        self._add("INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?)", rows, waiting)
 
     def spans(self, trace_id: str) -> list[Span]:
         """Return the spans of a trace, by their start."""
@@ -106,37 +109,32 @@ class Storage:
 
         Lone surrogates become question marks.
         """
-        body = body.encode(errors="replace").decode()
-        with self._transaction() as connection:
-            connection.execute("INSERT INTO logs VALUES (?, ?)", (trace_id, body))
-            self._post(connection, service, trace_id, requests)
-            self._make_room(connection)
+        row = (trace_id, body.encode(errors="replace").decode())
+        waiting = [(service, trace_id, request) for request in requests]
+        self._add("INSERT INTO logs VALUES (?, ?)", [row], waiting)
 
     def log(self, trace_id: str) -> str:
         """Return what was printed during a trace, as far as it was to be kept."""
         query = "SELECT body FROM logs WHERE trace_id = ? ORDER BY rowid"
-        return "".join(body for (body,) in self._query(query, trace_id))
+        return "".join(body for (body,) in self._execute(query, trace_id))
 
     def take(self, service: str) -> Unsent | None:
         """Return the oldest request for a service that nobody else is sending, or None."""
         now = time.time()
-        with self._transaction() as connection:
-            row = connection.execute(
-                "UPDATE outbox SET taken = ? WHERE id = (SELECT MIN(id) FROM outbox "
-                "WHERE service = ? AND taken NOT BETWEEN ? AND ?) RETURNING id, trace_id, body",
-                (now, service, now - SECONDS_TO_SEND, now),
-            ).fetchone()
-        return Unsent(*row) if row else None
+        rows = self._execute(
+            "UPDATE outbox SET taken = ? WHERE id = (SELECT MIN(id) FROM outbox "
+            "WHERE service = ? AND taken NOT BETWEEN ? AND ?) RETURNING id, trace_id, body",
+            *(now, service, now - SECONDS_TO_SEND, now),
+        )
+        return Unsent(*rows[0]) if rows else None
 
     def put_back(self, unsent: Unsent) -> None:
         """Let a request that was taken be taken again."""
-        with self._transaction() as connection:
-            connection.execute("UPDATE outbox SET taken = 0 WHERE id = ?", (unsent.id,))
+        self._execute("UPDATE outbox SET taken = 0 WHERE id = ?", unsent.id)
 
     def remove(self, unsent: Unsent) -> None:
         """Forget a request that has arrived, or never will."""
-        with self._transaction() as connection:
-            connection.execute("DELETE FROM outbox WHERE id = ?", (unsent.id,))
+        self._execute("DELETE FROM outbox WHERE id = ?", unsent.id)
 
     def close(self) -> None:
         """Close the file."""
@@ -146,11 +144,11 @@ class Storage:
     def _open(self) -> sqlite3.Connection:
         """Return the connection, opened if need be. The caller has the lock."""
         if self._connection is None:
-            self._connection = sqlite3.connect(
+            connection = sqlite3.connect(
                 self._path, timeout=SECONDS_TO_WAIT, isolation_level=None, check_same_thread=False
             )
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute("PRAGMA journal_size_limit = 16777216")
+            connection.executescript(SCHEMA)
+            self._connection = connection
         return self._connection
 
     def _close(self) -> None:
@@ -164,12 +162,12 @@ class Storage:
         self._close()
 
     def _spans(self, which: str, *values: str) -> list[Span]:
-        rows = self._query(f"SELECT body FROM spans {which}", *values)
+        rows = self._execute(f"SELECT body FROM spans {which}", *values)
         return [Span(**json.loads(body)) for (body,) in rows]
 
-    def _query(self, query: str, *values: str) -> list[tuple]:
+    def _execute(self, statement: str, *values: object) -> list[tuple]:
         with self._lock:
-            return self._open().execute(query, values).fetchall()
+            return self._open().execute(statement, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -179,45 +177,30 @@ class Storage:
             with connection:  # commits, or rolls back whatever went wrong
                 yield connection
 
-    def _post(
-        self,
-        connection: sqlite3.Connection,
-        service: str,
-        trace_id: str,
-        requests: Sequence[bytes],
-    ) -> None:
-        rows = [(service, trace_id, body) for body in requests]
-        connection.executemany(
-            "INSERT INTO outbox (service, trace_id, body) VALUES (?, ?, ?)", rows
-        )
-        if rows:
-            connection.execute(
-                "DELETE FROM outbox WHERE id IN (SELECT id FROM (SELECT id, "
-                "COUNT(*) OVER newer AS count, SUM(LENGTH(body)) OVER newer AS bytes FROM outbox "
-                "WINDOW newer AS (ORDER BY id DESC)) WHERE count > ? OR bytes > ?)",
-                (MOST_UNSENT, MOST_UNSENT_BYTES),
-            )
-
-    def _make_room(self, connection: sqlite3.Connection) -> None:
-        self._adds += 1
-        if self._adds % ADDS_BETWEEN_COUNTS == 0:
-            self._forget(connection)
-        deleted = 1
-        while deleted and self._bytes(connection) > MOST_BYTES:
-            deleted = sum(
+    def _add(self, insert: str, rows: list[tuple], waiting: list[tuple]) -> None:
+        with self._transaction() as connection:
+            connection.executemany(insert, rows)
+            if waiting:
+                post = "INSERT INTO outbox (service, trace_id, body) VALUES (?, ?, ?)"
+                connection.executemany(post, waiting)
                 connection.execute(
-                    f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} "
-                    f"ORDER BY rowid LIMIT (SELECT COUNT(*) / 10 + 1 FROM {table}))"
-                ).rowcount
-                for table in ("spans", "logs")
-            )
-
-    def _bytes(self, connection: sqlite3.Connection) -> int:
-        pages, free, size = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-        return (pages - free) * size
+                    "DELETE FROM outbox WHERE id IN (SELECT id FROM (SELECT id, COUNT(*) OVER "
+                    "newer AS count, SUM(LENGTH(body)) OVER newer AS bytes FROM outbox "
+                    "WINDOW newer AS (ORDER BY id DESC)) WHERE count > ? OR bytes > ?)",
+                    (MOST_UNSENT, MOST_UNSENT_BYTES),
+                )
+            self._adds += 1
+            if self._adds % ADDS_BETWEEN_COUNTS == 0:
+                self._forget(connection)
+            deleted = 1
+            while deleted and connection.execute(BYTES).fetchone()[0] > MOST_BYTES:
+                deleted = sum(
+                    connection.execute(
+                        f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} "
+                        f"ORDER BY rowid LIMIT (SELECT COUNT(*) / 10 + 1 FROM {table}))"
+                    ).rowcount
+                    for table in ("spans", "logs")
+                )
 
     def _forget(self, connection: sqlite3.Connection) -> None:
         """Delete all traces but those that grew last; and old prints that belong to none."""
@@ -225,8 +208,8 @@ class Storage:
             "SELECT trace_id FROM spans GROUP BY trace_id ORDER BY MAX(rowid) DESC "
             f"LIMIT -1 OFFSET {MOST_TRACES}"
         )
-        connection.execute(f"DELETE FROM logs WHERE trace_id IN ({old})")
-        connection.execute(f"DELETE FROM spans WHERE trace_id IN ({old})")
+        for table in ("logs", "spans"):
+            connection.execute(f"DELETE FROM {table} WHERE trace_id IN ({old})")
         # Prints may be there before the spans of their trace.
         connection.execute(
             "DELETE FROM logs WHERE trace_id NOT IN (SELECT trace_id FROM spans) AND rowid NOT IN "

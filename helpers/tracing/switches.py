@@ -17,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status
 
+MACHINE = ("host.", "cpu.", "memory.", "imported_libraries")
 # Where contents are not to be sent, this is what may be: a list of what is safe cannot overlook
 # an attribute that a later version, or a reader's own span, adds.
 SAFE = (
@@ -37,31 +38,27 @@ SAFE = (
     "gen_ai.system",
     "gen_ai.thread.id",
     "gen_ai.usage.",
-    "host.",
-    "cpu.",
-    "memory.",
     "operation.name",
     "operation.version",
     "tool.name",
     "tool.status",
+    *MACHINE,
 )
-MACHINE = ("host.", "cpu.", "memory.", "imported_libraries")
 
 
 def contents() -> bool:
     """Return whether prompts, answers, arguments and outputs may be sent."""
-    return _is("TRACELOOP_TRACE_CONTENT", os.environ.get("TRACELOOP_TRACE_CONTENT"), True)
+    return _is("TRACELOOP_TRACE_CONTENT", True)
 
 
 def machine() -> bool:
     """Return whether data about this machine may be sent."""
-    name = "AGENTOPS_ENV_DATA_OPT_OUT"
-    return not _is(name, os.environ.get("AGENTOPS_ENV_DATA_OPT_OUT"), False)
+    return not _is("AGENTOPS_ENV_DATA_OPT_OUT", False)
 
 
 def prints() -> bool:
     """Return whether what is printed is uploaded."""
-    return _is("TRACE_PRINTS", os.environ.get("TRACE_PRINTS"), False)
+    return _is("TRACE_PRINTS", False)
 
 
 def check() -> None:
@@ -82,23 +79,18 @@ def allowed(span: ReadableSpan) -> ReadableSpan:
     if with_contents and with_machine:
         return span
 
-    def keep(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    def keep(attributes: Mapping[str, Any] | None, safe: bool = with_contents) -> dict[str, Any]:
         return {
             key: value
             for key, value in (attributes or {}).items()
-            if (with_contents or key.startswith(SAFE))
-            and (with_machine or not key.startswith(MACHINE))
+            if (safe or key.startswith(SAFE)) and (with_machine or not key.startswith(MACHINE))
         }
 
-    resource = span.resource
-    if not with_machine:
-        facts = resource.attributes.items()
-        resource = Resource({key: value for key, value in facts if not key.startswith(MACHINE)})
     return ReadableSpan(
         name=span.name,
         context=span.context,
         parent=span.parent,
-        resource=resource,
+        resource=Resource(keep(span.resource.attributes, safe=True)),
         attributes=keep(span.attributes),
         events=[Event(each.name, keep(each.attributes), each.timestamp) for each in span.events],
         links=span.links,
@@ -110,8 +102,9 @@ def allowed(span: ReadableSpan) -> ReadableSpan:
     )
 
 
-def _is(name: str, value: str | None, default: bool) -> bool:
-    match (value or "").strip().lower():
+def _is(name: str, default: bool) -> bool:
+    value = os.environ.get(name, "")
+    match value.strip().lower():
         case "":
             return default
         case "true" | "1" | "yes" | "on":

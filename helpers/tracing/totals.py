@@ -73,17 +73,11 @@ class Totals:
             self.by_kind.setdefault(kind_of(span), Total()).add(span)
 
     def __str__(self) -> str:
-        parts = [_count(self._calls("run"), "run")]
-        for kind, noun in (("tool", "tool call"), ("completion", "completion")):
-            if self._calls(kind):
-                parts.append(_count(self._calls(kind), noun))
+        parts = []
+        for kind, noun in (("run", "run"), ("tool", "tool call"), ("completion", "completion")):
+            calls = self.by_kind.get(kind, Total()).calls
+            if calls or kind == "run":
+                parts.append(f"{calls} {noun}" if calls == 1 else f"{calls} {noun}s")
         if self._all.tokens:
             parts += [f"{self._all.tokens:,} tokens", self._all.price]
         return ", ".join(parts)
-
-    def _calls(self, kind: str) -> int:
-        return self.by_kind.get(kind, Total()).calls
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

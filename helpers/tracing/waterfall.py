@@ -1,7 +1,8 @@
 """A trace as a waterfall: one bar for each span, nested under its parent, and a table below."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from helpers.tracing.session import Trace, latest
@@ -50,7 +51,6 @@ class Row(NamedTuple):
 
     @property
     def mark(self) -> str:
-        """Its status: a cross for an error."""
         return "✗" if self.failed else "✓"
 
     @property
@@ -78,7 +78,6 @@ class Row(NamedTuple):
 
     @property
     def colour(self) -> str:
-        """Red for an error, else by kind."""
         return RED if self.failed else COLOURS.get(kind_of(self.span), OTHER)
 
 
@@ -111,24 +110,23 @@ class Waterfall:
             f"{label:<{wide}} |{_text_bar(row)}| {'  '.join([*row.times, row.facts])}".rstrip()
             for label, row in zip(labels, self.rows)
         ]
-        table = [COLUMNS, *self._table()]
-        widths = [max(len(line[column]) for line in table) for column in range(len(COLUMNS))]
         lines.append("")
+        table = [COLUMNS, *self._table()]
+        first, *widths = (max(map(len, column)) for column in zip(*table))
         for kind, *numbers in table:
-            cells = [f"{cell:>{width}}" for cell, width in zip(numbers, widths[1:])]
-            lines.append("  ".join([f"{kind:<{widths[0]}}", *cells]).rstrip())
+            cells = (f"  {number:>{width}}" for number, width in zip(numbers, widths))
+            lines.append(f"{kind:<{first}}{''.join(cells)}".rstrip())
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         if not self.rows:
             return f"<p>{escape(repr(self))}</p>"
         rows = "".join(map(_html_row, self.rows))
-        head = _html_line("th", COLUMNS)
         body = "".join(_html_line("td", line) for line in self._table())
         return (
             f"<div style='max-width: 960px; font-size: 13px; line-height: 1.4'>{rows}"
             f"<table style='margin: 12px 0 0 0; font-size: 13px'>"
-            f"<thead>{head}</thead><tbody>{body}</tbody></table></div>"
+            f"<thead>{_html_line('th', COLUMNS)}</thead><tbody>{body}</tbody></table></div>"
         )
 
     def _branch(self, span: Span, depth: int) -> list[Row]:
@@ -138,17 +136,11 @@ class Waterfall:
             rows += self._branch(child, depth + 1)
         return rows
 
-    def _table(self) -> list[tuple[str, ...]]:
-        return [
-            (
-                kind,
-                str(total.calls),
-                f"{total.nanoseconds / 1e9:.3f} s",
-                f"{total.tokens:,}" if total.tokens else "",
-                total.price,
-            )
-            for kind, total in self.totals.by_kind.items()
-        ]
+    def _table(self) -> Iterator[tuple[str, ...]]:
+        for kind, total in self.totals.by_kind.items():
+            tokens = f"{total.tokens:,}" if total.tokens else ""
+            time = f"{total.nanoseconds / 1e9:.3f} s"
+            yield kind, str(total.calls), time, tokens, total.price
 
 
 def show_trace(trace: Trace | None = None) -> Waterfall:
@@ -185,8 +177,8 @@ def _html_row(row: Row) -> str:
 
 
 def _html_line(tag: str, cells: Iterable[str]) -> str:
-    first, *numbers = (escape(cell) for cell in cells)
-    line = f"<{tag} style='{CELL}left'>{first}</{tag}>"
-    for number in numbers:
-        line += f"<{tag} style='{CELL}right'>{number}</{tag}>"
-    return f"<tr>{line}</tr>"
+    sides = chain(["left"], repeat("right"))
+    line = (
+        f"<{tag} style='{CELL}{side}'>{escape(cell)}</{tag}>" for cell, side in zip(cells, sides)
+    )
+    return f"<tr>{''.join(line)}</tr>"
