@@ -1,6 +1,7 @@
 """``assistants-server``, or ``python -m assistants_server``: the server alone, for any client."""
 
 import argparse
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -19,6 +20,7 @@ from assistants_server.web.http_server import LOOPBACK
 
 COMMAND = "assistants-server"
 SHORTEST_TOKEN = 16
+GARBAGE = 10_000  # new objects before a search for cycles; Python's own 700 are one request's
 ALL_ADDRESSES = ("0.0.0.0", "::")
 
 
@@ -64,6 +66,8 @@ def _serve() -> None:
     print(
         "\nStop it with Ctrl+C. Set them in the shell of the client, not in this one.", flush=True
     )
+    gc.freeze()  # what is imported stays, so there is no need to look through it again and again
+    gc.set_threshold(GARBAGE)
     server.run()
 
 

@@ -15,7 +15,14 @@ from openai.types.beta.threads.runs.run_step import Usage
 from assistants_server.tools import Call, sound
 
 LONGEST_REASON = 2000  # what an upstream says of its trouble may be of any length
-
+# They say nothing that others do not, and two of them repeat the whole response.
+SKIPPED = (
+    "response.created",
+    "response.in_progress",
+    "response.content_part.added",
+    "response.content_part.done",
+    "response.output_text.done",
+)
 
 ErrorCode = Literal["server_error", "rate_limit_exceeded"]
 
@@ -111,6 +118,8 @@ class TurnReader:
             UpstreamError: it says that the turn has failed.
         """
         if not isinstance(event, dict):
+            return None
+        if event.get("type") in SKIPPED:
             return None
         event = _sound(event)
         item_id = str(event.get("item_id", ""))
