@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from assistants_server.web.errors import ApiError
@@ -33,6 +34,11 @@ class StrictRoute(APIRoute):
         self._in_path = [field.name for field in takes.path_params]
         self._query = takes.query_params[0] if takes.query_params else None
         self._provided = [(each.name, each.call) for each in takes.dependencies if each.call]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if not scope.get("root_path") and not self.path_regex.match(scope["path"]):
+            return Match.NONE, {}  # as FastAPI finds, but most routes are asked in vain
+        return super().matches(scope)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
