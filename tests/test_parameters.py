@@ -20,6 +20,12 @@ DAY = 86_400
 
 
 @pytest.fixture
+def client(fresh_client: OpenAI) -> OpenAI:
+    """A client of a server of its own, since most tests here count all there is."""
+    return fresh_client
+
+
+@pytest.fixture
 def store(client: OpenAI) -> VectorStore:
     return client.vector_stores.create()
 
