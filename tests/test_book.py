@@ -186,5 +186,8 @@ def test_env_example_names_every_variable():
     used = set()
     for room in ("helpers", "assistants_server"):
         for path in (ROOT / room).rglob("*.py"):
-            used |= set(re.findall(r"environ(?:\.get\(|\[)\"(\w+)\"", path.read_text("utf-8")))
+            read = (
+                r"(?:environ(?:\.get\(|\[)|_is\()\"([A-Z_]+)\""  # _is() of tracing's switches, too
+            )
+            used |= set(re.findall(read, path.read_text("utf-8")))
     assert used - {"SYSTEMROOT"} == named  # that one is Windows' own

@@ -144,8 +144,9 @@ def test_a_file_that_changes_while_it_is_copied_is_left_out(sandbox):
     code = """
 import threading
 def write():
-    while True:
-        with open('growing.txt', 'r+b') as file: file.write(b'x' * 30_000_000)
+    # Many small writes: one large write sets the time of change only when it begins.
+    with open('growing.txt', 'r+b', buffering=0) as file:
+        while True: file.write(b'y'); file.seek(0)
 open('growing.txt', 'wb').write(b'x' * 30_000_000)
 threading.Thread(target=write, daemon=True).start()
 """
