@@ -14,7 +14,7 @@ from tests.fault_proxy import FaultProxy
 from tests.reworded import reword
 
 LIVE = [sys.executable, "-m", "notebooks.book.live"]
-
+WITHOUT_RUNS = ("01_assistants", "02_threads_and_messages")
 
 each_chapter = pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 
@@ -34,7 +34,7 @@ def test_it_runs_against_a_second_instance_that_speaks_in_other_words(server: Se
             timeout=300,
         )
     assert ended.returncode == 0, ended.stdout
-    assert proxy.seen, "nothing went to the upstream"
+    assert bool(proxy.seen) == (path.stem not in WITHOUT_RUNS), "what went to the upstream"
     assert proxy.upstream.api_key not in ended.stdout + ended.stderr
     *_, last = ended.stdout.splitlines()
     assert last.startswith("It took ")
