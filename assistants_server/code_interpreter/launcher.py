@@ -3,7 +3,8 @@
 It is a script that imports nothing of this package. It runs in Python's isolated mode, so that files
 and variables of the code have no effect: ``python -I launcher.py SETTINGS -f CONNECTION_FILE``.
 SETTINGS is a JSON object: the limits cpu, memory, file, processes and open_files; folder, the
-working folder of the code; and lifeline, a pipe that is at its end when the server has ended, or null.
+working folder of the code; lifeline, a pipe that is at its end when the server has ended, or null; and
+server, the process that must be the parent, or null inside bwrap.
 """
 
 import contextlib
@@ -42,8 +43,13 @@ def restrict(settings: dict[str, int]) -> None:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_without_server(lifeline: int | None) -> None:
-    """Exit if the server ended before PR_SET_PDEATHSIG was set."""
+def end_without_server(lifeline: int | None, server: int | None) -> None:
+    """Exit if the server ended before PR_SET_PDEATHSIG was set.
+
+    A server of several threads gives up its children before it closes its pipes.
+    """
+    if server is not None and os.getppid() != server:
+        os._exit(1)
     if lifeline is not None:
         if select.select([lifeline], [], [], 0)[0]:
             os._exit(1)
@@ -54,7 +60,7 @@ if __name__ == "__main__":
     given = json.loads(sys.argv.pop(1))
     if os.name == "posix":
         restrict(given)
-        end_without_server(given["lifeline"])
+        end_without_server(given["lifeline"], given["server"])
 
     from ipykernel.kernelapp import IPKernelApp
 

@@ -111,6 +111,7 @@ def command(folder: Path, scratch: Path, uid: int | None, lifeline: int | None) 
         "open_files": sandbox_limits.OPEN_FILES,
         "folder": DATA if way else str(folder),
         "lifeline": lifeline,
+        "server": None if way else os.getpid(),
     }
     prefix = bwrap.prefix(way, folder, scratch, uid) if way else []
     return [*prefix, sys.executable, "-I", "-B", str(LAUNCHER), json.dumps(settings)]

@@ -146,9 +146,11 @@ import threading
 def write():
     # Many small writes: one large write sets the time of change only when it begins.
     with open('growing.txt', 'r+b', buffering=0) as file:
-        while True: file.write(b'y'); file.seek(0)
-open('growing.txt', 'wb').write(b'x' * 30_000_000)
+        while True: file.write(b'y'); file.seek(0); begun.set()
+begun = threading.Event()
+open('growing.txt', 'wb').write(b'x' * 60_000_000)
 threading.Thread(target=write, daemon=True).start()
+begun.wait()
 """
     logs = sandbox.logs(code)
     assert "growing.txt was not kept: it changed while it was copied." in logs
