@@ -7,10 +7,14 @@ from pathlib import Path
 from statistics import median
 
 from openai.types.beta import Assistant, Thread
-from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads import Message
 
+from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine.prompt import build_request
+from assistants_server.file_search import Library
 from assistants_server.store import Store
+from assistants_server.tools import Context, Toolbox
+from assistants_server.wire import Run
 
 PAIRS = 100
 SHORT, LONG = 50, 5000
@@ -54,8 +58,10 @@ def run_on(store: Store, length: int) -> Run:
 
 def build(store: Store, run: Run) -> float:
     """Return the milliseconds that the prompt takes."""
+    rooms = CodeInterpreter(store), Library(store)
+    toolbox = Toolbox(Context(store, *rooms, run.thread_id, lambda tool, name: []), run.tools)
     started = time.perf_counter()
-    request = asyncio.run(build_request(store, run))
+    request = asyncio.run(build_request(store, run, toolbox))
     elapsed = (time.perf_counter() - started) * 1000
     assert len(request["input"]) == LAST
     return elapsed
