@@ -55,6 +55,12 @@ def _serve() -> None:
     _check_upstream(server, upstream)
     if upstream and (wrong := trouble(upstream, os.environ.get("OPENAI_MODEL") or None)):
         print(f"assistants_server: {upstream.shown}: {wrong}", file=sys.stderr)
+    gc.freeze()  # what is imported stays, so there is no need to look through it again and again
+    gc.set_threshold(GARBAGE)
+    server.run(lambda: _announce(server, upstream, token))
+
+
+def _announce(server: Server, upstream: Upstream | None, token: str | None) -> None:
     if warning := notice(server.unsafe_code):
         print(warning)
     who = (
@@ -66,9 +72,6 @@ def _serve() -> None:
     print(
         "\nStop it with Ctrl+C. Set them in the shell of the client, not in this one.", flush=True
     )
-    gc.freeze()  # what is imported stays, so there is no need to look through it again and again
-    gc.set_threshold(GARBAGE)
-    server.run()
 
 
 def _options() -> argparse.Namespace:

@@ -147,6 +147,32 @@ def test_lock_files_do_not_pile_up(alone, tmp_path):
     assert list(tmp_path.glob("*.lock")) == []
 
 
+STOPPED_AS_IT_ANNOUNCES_ITSELF = """
+import builtins, os, signal
+from assistants_server.__main__ import main
+
+def print_and_stop(*words, print=print, **how):
+    print(*words, **how)
+    if "OPENAI_API_KEY" in str(words):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+builtins.print = print_and_stop
+main()
+"""
+
+
+def test_a_server_that_is_stopped_as_soon_as_it_announces_itself_stops_in_order(tmp_path):
+    subprocess.run(
+        [sys.executable, "-c", STOPPED_AS_IT_ANNOUNCES_ITSELF, "--port", "0"]
+        + ["--db", str(tmp_path / "assistants.db")],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        timeout=60,
+    )
+    assert (tmp_path / "assistants.db").exists()
+    assert list(tmp_path.glob("*.lock")) == []
+
+
 def foreign_database(path):
     database = sqlite3.connect(path)
     database.execute("CREATE TABLE precious (things)")

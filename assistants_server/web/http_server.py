@@ -51,8 +51,13 @@ class HttpServer:
         self._name = name
         self._thread: threading.Thread | None = None
 
-    def run(self) -> None:
-        """Serve until interrupted."""
+    def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Serve until interrupted.
+
+        Args:
+            ready: called once requests are answered and a signal ends the server in order.
+        """
+        self._uvicorn.ready = ready
         self._uvicorn.run(sockets=[self._listener])
 
     def start(self) -> None:
@@ -73,12 +78,15 @@ class _Uvicorn(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self._closing = closing
+        self.ready: Callable[[], None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         note_accept_trouble(asyncio.get_running_loop())
         await super().startup(sockets)
         for listener in sockets or []:
             listener.listen(QUEUE)  # asyncio has made it as short as `backlog`
+        if self.started and self.ready is not None:
+            self.ready()
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_A_SECOND == 0:
