@@ -53,6 +53,7 @@ SLOW = {
     "notebooks",
     "attacks",
     "fuzz",
+    "test_a_new_tool.py",
     "test_aimock.py",
     "test_alone.py",
     "test_dead_agentops.py",

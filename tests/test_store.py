@@ -163,8 +163,15 @@ main()
 
 def test_a_server_that_is_stopped_as_soon_as_it_announces_itself_stops_in_order(tmp_path):
     subprocess.run(
-        [sys.executable, "-c", STOPPED_AS_IT_ANNOUNCES_ITSELF, "--port", "0"]
-        + ["--db", str(tmp_path / "assistants.db")],
+        [
+            sys.executable,
+            "-c",
+            STOPPED_AS_IT_ANNOUNCES_ITSELF,
+            "--port",
+            "0",
+            "--db",
+            str(tmp_path / "assistants.db"),
+        ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         timeout=60,
