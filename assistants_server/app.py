@@ -45,7 +45,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store = store
-        app.state.engine = Engine(store, upstream, unsafe_code, app if offline else None)
+        tutor = responses.answer if offline else None
+        app.state.engine = Engine(store, upstream, unsafe_code, tutor)
         await app.state.engine.open()
         async with tutors() if offline else pass_through.client_for(upstream) as http:
             app.state.pass_through = http

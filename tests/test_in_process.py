@@ -1,127 +1,61 @@
-"""The transport that speaks to an application of the same process."""
+"""The tutor's answers to the engine of its own process, which come without HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
+from typing import Any
 
 import httpx2
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assistants_server.engine.in_process import InProcess
+from assistants_server.offline import responses
+from assistants_server.offline.tutors import tutors
+from assistants_server.web.errors import ApiError
 
-SECONDS = 30
-START = {"type": "http.response.start", "status": 200, "headers": [(b"x-kind", b"answer")]}
-
-
-def piece(body: bytes, more: bool = True) -> dict[str, object]:
-    return {"type": "http.response.body", "body": body, "more_body": more}
+ASKED = {"model": "gpt-6-luna", "input": [{"role": "user", "content": "What is 2 + 2?"}]}
+VARYING = {"id", "item_id", "created_at", "sequence_number"}
 
 
-@asynccontextmanager
-async def answering(app: ASGIApp) -> AsyncIterator[httpx2.Response]:
-    async with (
-        asyncio.timeout(SECONDS),
-        httpx2.AsyncClient(transport=InProcess(app), base_url="http://here/v1") as http,
-        http.stream("POST", "/say?loud=yes", content=b"asked") as response,
-    ):
-        yield response
+def events(request: dict[str, Any]) -> list[dict[str, Any]]:
+    async def main() -> list[dict[str, Any]]:
+        async with tutors():
+            return [event async for event in responses.answer(request)]
+
+    return asyncio.run(main())
 
 
-def test_the_application_gets_the_request_and_the_client_its_answer():
-    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-        asked = await receive()
-        said = [scope["method"], scope["path"], scope["query_string"].decode()]
-        await send({**START, "status": 201})
-        await send(piece(" ".join(said).encode() + b" "))
-        await send(piece(asked["body"], more=False))
-
-    async def main() -> None:
-        async with answering(echo) as response:
-            assert response.status_code == 201
-            assert response.headers["x-kind"] == "answer"
-            assert await response.aread() == b"POST /v1/say loud=yes asked"
-
-    asyncio.run(main())
+def steady(value: Any) -> Any:
+    """Return an event without what differs from one answer to the next."""
+    if isinstance(value, dict):
+        return {key: steady(each) for key, each in value.items() if key not in VARYING}
+    return list(map(steady, value)) if isinstance(value, list) else value
 
 
-def test_a_piece_arrives_before_the_response_is_complete():
-    async def main() -> None:
-        has_first = asyncio.Event()
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await send(START)
-            await send(piece(b"first"))
-            await has_first.wait()
-            await send(piece(b"last", more=False))
-
-        async with answering(app) as response:
-            pieces = response.aiter_bytes()
-            assert await anext(pieces) == b"first"
-            has_first.set()
-            assert [each async for each in pieces] == [b"last"]
-
-    asyncio.run(main())
+def test_the_engine_gets_the_events_that_a_client_gets(server):
+    headers = {"Authorization": f"Bearer {server.token}"}
+    body = {**ASKED, "stream": True}
+    streamed = httpx2.post(f"{server.base_url}/responses", json=body, headers=headers, timeout=60)
+    lines = [line for line in streamed.text.splitlines() if line.startswith("data: ")]
+    assert len(lines) > 5
+    sent = [json.loads(line.removeprefix("data: ")) for line in lines]
+    assert [steady(each) for each in events(ASKED)] == [steady(each) for each in sent]
 
 
-def test_closing_the_response_ends_the_application():
-    async def main() -> None:
-        ended = asyncio.Event()
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            try:
-                await send(START)
-                await send(piece(b"first"))
-                await asyncio.Event().wait()
-            finally:
-                ended.set()
-
-        async with answering(app) as response:
-            assert await anext(response.aiter_bytes()) == b"first"
-            assert not ended.is_set()
-        assert ended.is_set()
-
-    asyncio.run(main())
+def test_the_engine_is_refused_what_a_client_is_refused():
+    with pytest.raises(ApiError) as refused:
+        events({**ASKED, "input": [{"role": "user", "content": 5}]})
+    assert (refused.value.status, refused.value.body["error"]["param"]) == (400, "input[0].content")
 
 
-def test_cancelling_the_request_ends_the_application_that_has_not_answered():
-    async def main() -> None:
-        begun, ended = asyncio.Event(), asyncio.Event()
+@pytest.mark.parametrize(("status", "asked"), [(429, 3), (503, 3), (400, 1)])
+def test_a_tutor_that_is_busy_is_asked_three_times(monkeypatch, status, asked):
+    asks = []
 
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            begun.set()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                ended.set()
+    async def refuse(conversation: object) -> None:
+        asks.append(conversation)
+        raise ApiError(status, "no")
 
-        async def ask() -> None:
-            async with answering(app):
-                pass
-
-        asking = asyncio.create_task(ask())
-        async with asyncio.timeout(SECONDS):
-            await begun.wait()
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        assert ended.is_set()
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize("sent", [[], [START], [START, piece(b"first")]])
-@pytest.mark.parametrize("raises", [False, True])
-def test_an_application_that_breaks_off_raises(sent, raises):
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        for message in sent:
-            await send(message)
-        if raises:
-            raise ValueError
-
-    async def main() -> None:
-        with pytest.raises(httpx2.RemoteProtocolError, match="broke off"):
-            async with answering(app) as response:
-                await response.aread()
-
-    asyncio.run(main())
+    monkeypatch.setattr(responses, "ask", refuse)
+    monkeypatch.setattr(responses, "SECONDS_BETWEEN_TRIES", (0, 0))
+    with pytest.raises(ApiError, match="no"):
+        events(ASKED)
+    assert len(asks) == asked

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from starlette.types import ASGIApp
-
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine.execution import Execution
 from assistants_server.engine.feed import Feed
-from assistants_server.engine.upstream import ModelServer, Upstream
+from assistants_server.engine.upstream import ModelServer, Tutor, Upstream
 from assistants_server.engine.watchdog import Watchdog
 from assistants_server.file_search import Library
 from assistants_server.store import Store
@@ -27,7 +25,7 @@ class Engine:
         store: where runs are read and written.
         upstream: who answers the model turns.
         unsafe_code: whether code may be run without isolation.
-        app: the upstream, if it is an application of this process.
+        tutor: answers model turns, if it is not the upstream that does.
 
     Attributes:
         feed: publishes the events of the runs that are executed here.
@@ -40,13 +38,13 @@ class Engine:
         store: Store,
         upstream: Upstream,
         unsafe_code: bool = True,
-        app: ASGIApp | None = None,
+        tutor: Tutor | None = None,
     ) -> None:
         self.feed = Feed()
         self.library = Library(store)
         self.closing = False
         self._store = store
-        self._model = ModelServer(upstream, app)
+        self._model = ModelServer(upstream, tutor)
         self._interpreter = CodeInterpreter(store, unsafe_code)
         self._context = partial(Context, store, self._interpreter, self.library)
         self._executions: dict[str, Execution] = {}

@@ -2,18 +2,21 @@
 
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
-from starlette.types import ASGIApp
 
 from assistants_server.engine.guard import Guard
-from assistants_server.engine.in_process import InProcess
 from assistants_server.engine.turn import Piece, Turn, TurnReader, UpstreamError
+from assistants_server.web.errors import ApiError
+
+# Takes a request to the Responses API, and yields the events that answer it, or raises `ApiError`.
+Tutor = Callable[[dict[str, Any]], AsyncGenerator[dict[str, Any]]]
 
 OPENAI = "https://api.openai.com/v1"
 # Not every server knows these fields; one that refuses them by name is asked again without.
@@ -54,21 +57,13 @@ class ModelServer:
     key taken out before it is read.
 
     Args:
-        app: the upstream, if it is an application of this process: it is called without a socket.
+        tutor: answers in the upstream's place: it is of this process, and needs no HTTP.
     """
 
-    def __init__(self, upstream: Upstream, app: ASGIApp | None = None) -> None:
+    def __init__(self, upstream: Upstream, tutor: Tutor | None = None) -> None:
         self._upstream = upstream
-        if app is None:
-            guard = Guard(upstream.api_key, bounded=True)
-            http = DefaultAsyncHttpxClient(
-                follow_redirects=False, event_hooks={"response": [guard]}
-            )
-        else:
-            http = DefaultAsyncHttpxClient(transport=InProcess(app))
-        self._client = AsyncOpenAI(
-            base_url=upstream.base_url, api_key=upstream.api_key, http_client=http
-        )
+        self._tutor = tutor
+        self._client = _client(upstream) if tutor is None else None
         self._refused: set[str] = set()
 
     async def turn(self, request: dict[str, Any]) -> AsyncIterator[Piece | Turn]:
@@ -85,8 +80,10 @@ class ModelServer:
                     if piece := reader.read(event):
                         yield piece
             turn = reader.turn()
+        except ApiError as error:
+            raise self._status_error(error.status, error.body["error"], request) from None
         except openai.APIStatusError as error:
-            raise self._status_error(error, request) from None
+            raise self._status_error(error.status_code, error.body, request) from None
         except openai.APITimeoutError:
             raise UpstreamError(f"{self._who} did not answer in time. Try again.") from None
         except openai.APIConnectionError as error:
@@ -106,9 +103,15 @@ class ModelServer:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()
 
-    async def _open(self, request: dict[str, Any]) -> AsyncStream[object]:
+    async def _open(
+        self, request: dict[str, Any]
+    ) -> AbstractAsyncContextManager[AsyncIterable[object]]:
+        if self._client is None:
+            assert self._tutor is not None
+            return aclosing(self._tutor(request))
         while True:
             sent = {key: value for key, value in request.items() if key not in self._refused}
             try:
@@ -130,10 +133,9 @@ class ModelServer:
                     raise
                 self._refused |= refused
 
-    def _status_error(self, error: openai.APIStatusError, request: dict[str, Any]) -> UpstreamError:
-        status = error.status_code
-        body = error.body if isinstance(error.body, dict) else {}
-        said = str(body.get("message") or "it gave no reason")[:MOST_QUOTED]
+    def _status_error(self, status: int, body: object, request: dict[str, Any]) -> UpstreamError:
+        message = body.get("message") if isinstance(body, dict) else None
+        said = str(message or "it gave no reason")[:MOST_QUOTED]
         answered = f"{self._who} answered {status}: {said.rstrip('.')}."
         if 300 <= status < 400:
             return UpstreamError(
@@ -154,3 +156,9 @@ class ModelServer:
     @property
     def _who(self) -> str:
         return f"The model's server at {self._upstream.shown}"
+
+
+def _client(upstream: Upstream) -> AsyncOpenAI:
+    guard = Guard(upstream.api_key, bounded=True)
+    http = DefaultAsyncHttpxClient(follow_redirects=False, event_hooks={"response": [guard]})
+    return AsyncOpenAI(base_url=upstream.base_url, api_key=upstream.api_key, http_client=http)

@@ -3,12 +3,13 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from openai.types import responses as wire
 
 from assistants_server.tutor import Reply
 
+SPOKEN: Literal["response.output_text.delta"] = "response.output_text.delta"
 EMPTY: dict[str, dict[str, Any]] = {"function_call": {"arguments": ""}, "message": {"content": []}}
 
 
@@ -19,18 +20,19 @@ async def stream(response: wire.Response, pause: float) -> AsyncIterator[str]:
         pause: seconds to wait after each word.
     """
     ready = ""
-    for number, event in enumerate(_events(response)):
+    for number, event in enumerate(events_of(response)):
         event.sequence_number = number
         body = event.model_dump_json(by_alias=True, exclude_none=True)
         ready += f"event: {event.type}\ndata: {body}\n\n"
-        if pause and event.type == "response.output_text.delta":
+        if pause and event.type == SPOKEN:
             yield ready
             ready = ""
             await asyncio.sleep(pause)
     yield ready
 
 
-def _events(response: wire.Response) -> Iterator[wire.ResponseStreamEvent]:
+def events_of(response: wire.Response) -> Iterator[wire.ResponseStreamEvent]:
+    """Yield the events that lead to a finished response, without their numbers."""
     number: dict[str, Any] = {"sequence_number": 0}  # `stream` sets it
     nothing: dict[str, Any] = {"output": [], "usage": None, "incomplete_details": None}
     begun = response.model_copy(update={"status": "in_progress", **nothing})
@@ -64,9 +66,7 @@ def _message(
         type="response.content_part.added", part=empty, **inside
     )
     for piece in Reply.pieces(part.text):
-        yield wire.ResponseTextDeltaEvent(
-            type="response.output_text.delta", delta=piece, logprobs=[], **inside
-        )
+        yield wire.ResponseTextDeltaEvent(type=SPOKEN, delta=piece, logprobs=[], **inside)
     yield wire.ResponseTextDoneEvent(
         type="response.output_text.done", text=part.text, logprobs=[], **inside
     )

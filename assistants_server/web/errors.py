@@ -1,5 +1,8 @@
 """Turns exceptions into error responses: ``{"error": {"message", "type", "param", "code"}}``."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -35,6 +38,12 @@ class ApiError(Exception):
         return JSONResponse(self.body, self.status)
 
 
+def refusal(errors: Sequence[Any], body: Any) -> ApiError:
+    """Return the error for a request that pydantic has found these faults in."""
+    message, param, code = explain(errors, body)
+    return ApiError(400, message, param=param, code=code)
+
+
 def install(app: FastAPI) -> None:
     """Register exception handlers, so that `app` answers every error with OpenAI's JSON body."""
 
@@ -58,8 +67,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        message, param, code = explain(error.errors(), error.body)
-        return ApiError(400, message, param=param, code=code).response()
+        return refusal(error.errors(), error.body).response()
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
