@@ -21,4 +21,4 @@ def without_escapes(text: str) -> str:
 
     Of an unterminated sequence only the introducer is removed; the text after it is kept.
     """
-    return _ESCAPES.sub("", text)
+    return text if text.isprintable() else _ESCAPES.sub("", text)

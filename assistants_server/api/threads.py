@@ -50,8 +50,9 @@ async def add_thread(
         for row in messages:
             store.insert_row(row)
     undo.push_async_callback(tool_resources.take_back, store, Thread, thread.id)
-    await tool_resources.attach(library, store, thread.id, to_search(body.messages), undo)
-    return store.get(Thread, thread.id)
+    files = to_search(body.messages)
+    await tool_resources.attach(library, store, thread.id, files, undo)
+    return store.get(Thread, thread.id) if files else thread
 
 
 @router.post("")
