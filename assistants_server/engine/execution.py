@@ -15,7 +15,7 @@ from assistants_server.engine.draft import Draft
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.prompt import ImageTooLarge, PromptTooLong, build_request
 from assistants_server.engine.records import Records
-from assistants_server.engine.states import End, end_run, failed
+from assistants_server.engine.states import End, Ended, end_run, failed
 from assistants_server.engine.turn import Turn, UpstreamError
 from assistants_server.engine.upstream import ModelServer
 from assistants_server.interpreter_shutdown import log_failure, program_ends
@@ -52,6 +52,7 @@ class Execution:
         self.context = context
         self.run_id = run_id
         self.draft: Draft | None = None
+        self.ended: Ended | None = None
         self.stopping = False
         self.task = asyncio.create_task(self._run(), name=run_id)
         self._began = False
@@ -118,16 +119,17 @@ class Execution:
         for _ in range(MOST_TURNS):
             turn = await self._turn(run, toolbox)
             if not turn.calls:
-                if turn.cut_short:
-                    return End("incomplete", reason="max_completion_tokens")
-                return End("completed")
+                return _end(turn)
             if waiting := await self._call_tools(turn.calls, toolbox):
                 await self._require_action(waiting)
                 return None
         raise UpstreamError(f"The model called tools {MOST_TURNS} times without an answer.")
 
     async def _turn(self, run: Run, toolbox: Toolbox) -> Turn:
-        """Let the model speak once; its message, if it writes one, is closed at the end."""
+        """Let the model speak once; its message, if it writes one, is closed at the end.
+
+        A turn without calls ends the run, in the same transaction.
+        """
         self.draft = Draft(self.records, toolbox)
         async for piece in self.model.turn(await build_request(self.store, run, toolbox)):
             if isinstance(piece, Turn):
@@ -141,6 +143,8 @@ class Execution:
             raise UpstreamError("The model answered with nothing at all.")
         async with self.store.writing():
             self.draft.finish(turn)
+            ended = None if turn.calls else end_run(self.store, self.run_id, _end(turn))
+        self.ended = ended
         return turn
 
     async def _call_tools(self, calls: list[Call], toolbox: Toolbox) -> list[Call]:
@@ -182,8 +186,9 @@ class Execution:
         waiting = False
         while True:
             try:
-                async with self.store.writing(SECONDS_TO_STOP):
-                    ended = end_run(self.store, self.run_id, end, written)
+                if (ended := self.ended) is None:
+                    async with self.store.writing(SECONDS_TO_STOP):
+                        ended = end_run(self.store, self.run_id, end, written)
                 self.feed.publish_end(ended)
                 log.info("run", extra={"fields": fields})
                 return
@@ -202,6 +207,13 @@ class Execution:
                 self.feed.close(self.run_id, str(error))
                 return
             await asyncio.sleep(SECONDS_BETWEEN_TRIES)
+
+
+def _end(turn: Turn) -> End:
+    """Return how the run ends with its last turn."""
+    if turn.cut_short:
+        return End("incomplete", reason="max_completion_tokens")
+    return End("completed")
 
 
 def _resources(store: Store, run: Run, tool: str, name: str) -> list[str]:
