@@ -4,8 +4,8 @@ import asyncio
 import math
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from assistants_server.store.errors import Busy, StoreError, Unwritable
@@ -55,8 +55,7 @@ class Connection:
         except sqlite3.Error as error:
             raise self._describe(error) from error
 
-    @contextmanager
-    def transaction(self, seconds: float = LONGEST_BLOCK) -> Iterator[None]:
+    def transaction(self, seconds: float = LONGEST_BLOCK) -> "Transaction":
         """Commit the writes inside together, or none of them if an exception is raised.
 
         Transactions may be nested; the outermost one commits.
@@ -64,13 +63,9 @@ class Connection:
         Raises:
             Busy: another process has been writing for `seconds`.
         """
-        if self._depth == 0:
-            self.execute("BEGIN IMMEDIATE", seconds=seconds)
-        with self._begun():
-            yield
+        return Transaction(self, seconds)
 
-    @asynccontextmanager
-    async def writing(self, seconds: float = math.inf) -> AsyncIterator[None]:
+    def writing(self, seconds: float = math.inf) -> AbstractAsyncContextManager[None]:
         """Begin a transaction like `transaction`, but wait without blocking the event loop.
 
         Do not await inside: other tasks would write into the same transaction.
@@ -78,32 +73,26 @@ class Connection:
         Raises:
             Busy: another process has been writing for `seconds`.
         """
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self.execute("BEGIN IMMEDIATE", seconds=0)
-                break
-            except Busy:
-                if time.monotonic() >= deadline:
-                    raise
-            await asyncio.sleep(BETWEEN_LOOKS)
-        with self._begun():
-            yield
+        return Transaction(self, seconds)
 
-    @contextmanager
-    def _begun(self) -> Iterator[None]:
+    def begin(self, seconds: float) -> None:
+        """Begin a transaction, or one inside another."""
+        if self._depth == 0:
+            self.execute("BEGIN IMMEDIATE", seconds=seconds)
         self._depth += 1
+
+    def end(self, keep: bool) -> None:
+        """End the transaction, and if it is the outermost one, keep what it wrote or do not."""
+        self._depth -= 1
+        if self._depth:
+            return
         try:
-            yield
-            if self._depth == 1:
+            if keep:
                 self.execute("COMMIT")
-        except BaseException:
-            # SQLite has already rolled back after some errors, for example when the disk is full.
-            if self._depth == 1 and self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
         finally:
-            self._depth -= 1
+            # SQLite has already rolled back after some errors, for example when the disk is full.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _describe(self, error: sqlite3.Error) -> StoreError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -121,3 +110,30 @@ class Connection:
             f"The database {self._path.name} cannot be used ({error}). Stop the server; move the "
             f"file away, or mend it with: sqlite3 {self._path.name} .recover"
         )
+
+
+class Transaction:
+    """A transaction, begun with `with` or with `async with`. A generator would take longer."""
+
+    def __init__(self, connection: Connection, seconds: float) -> None:
+        self._connection = connection
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._connection.begin(self._seconds)
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self._connection.end(keep=kind is None)
+
+    async def __aenter__(self) -> None:
+        deadline = time.monotonic() + self._seconds
+        while True:
+            try:
+                return self._connection.begin(0)
+            except Busy:
+                if time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(BETWEEN_LOOKS)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self._connection.end(keep=kind is None)
