@@ -126,6 +126,8 @@ class FewPerMinute(logging.Filter):
 
 def configure(in_full: bool = False, stream: TextIO = sys.stderr) -> None:
     """Log this server's events, and warnings of other libraries, to `stream` from now on."""
+    # Which thread and process logs is written nowhere, and would be found out for each line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(in_full))
     handler.addFilter(FewPerMinute())
