@@ -4,7 +4,6 @@ import json
 import re
 import string
 
-from assistants_server.tutor import equations
 from assistants_server.tutor.conversation import ToolCall
 from assistants_server.tutor.quiz import topic_of
 from assistants_server.tutor.topics import Topic
@@ -54,30 +53,24 @@ def _grade(question: dict, response: str) -> tuple[str, str]:
     choices = question.get("choices")
     choices = [str(choice) for choice in choices] if isinstance(choices, list) else []
     if UNKNOWN.fullmatch(" ".join(SPOKEN.findall(response.lower()))):
-        return "Not answered", f"That is all right. {_solution(text, topic)}"
+        return "Not answered", f"That is all right. {_solution(topic)}"
     if topic is not None and (topic.gist in choices or topic.name in choices):
         wanted = topic.gist if topic.gist in choices else topic.name
         if _chosen(response, choices) == wanted:
             return "Right", f"{topic.gist}."
         return "Wrong", f"{wanted}." if wanted == topic.gist else f"It is {wanted}. {topic.gist}."
-    solved = equations.answer(text)
-    if solved is not None:
-        return _compare(response, solved.value, solved.result)
     if topic is None:
         return "Not graded", "I do not know enough about this question to judge the answer."
     hits = _words(response) & _words(f"{topic.gist} {topic.more} {topic.example}")
     if len(hits - _words(topic.name)) >= ENOUGH_WORDS:
         return "Right", f"To compare: {topic.gist}."
-    return "Wrong", _solution(text, topic)
+    return "Wrong", _solution(topic)
 
 
-def _solution(text: str, topic: Topic | None) -> str:
-    solved = equations.answer(text)
-    if solved is not None:
-        return f"{solved.result}."
-    return (
-        f"{topic.name.capitalize()}: {topic.gist}." if topic else "I do not know the answer either."
-    )
+def _solution(topic: Topic | None) -> str:
+    if topic is None:
+        return "I do not know the answer either."
+    return f"{topic.name.capitalize()}: {topic.gist}."
 
 
 def _chosen(response: str, choices: list[str]) -> str | None:
@@ -90,13 +83,6 @@ def _chosen(response: str, choices: list[str]) -> str | None:
     else:
         return next((choice for choice in choices if choice.lower() == response.lower()), None)
     return choices[place] if 0 <= place < len(choices) else None
-
-
-def _compare(response: str, value: object, result: str) -> tuple[str, str]:
-    numbers = set(re.findall(r"-?\d+(?:[./]\d+)?", response))
-    wanted = {str(each) for each in value} if isinstance(value, list) else {str(value)}
-    right = bool(wanted) and wanted <= numbers
-    return ("Right" if right else "Wrong"), f"{result}."
 
 
 def _words(text: str) -> set[str]:
