@@ -1,6 +1,7 @@
 """Finds the skill that understands a question, and puts its answer into the style asked for."""
 
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -14,7 +15,6 @@ from assistants_server.tutor import (
     counting,
     documents,
     equations,
-    follow_ups,
     grading,
     quiz,
     small_talk,
@@ -42,17 +42,23 @@ SKILLS: tuple[Callable[[str], Lesson | None], ...] = (
 
 TOOL_SKILLS = (quiz, coding)
 
+# Questions about the answer before: "Could you explain this to me?", "Are you sure?".
+EXPLAIN = re.compile(
+    r"\b(?:explain|why|how come|how did you|how so|elaborate|in (?:more )?detail|more about"
+    r"|tell me more|show (?:me )?(?:the |your |all |every )*(?:steps?|work(?:ing)?)|step by step"
+    r"|don[’']?t (?:understand|get)|do not understand|example|what do you mean)\b",
+    re.I,
+)
+CHECK = re.compile(
+    r"\b(?:are you sure|check|verify|is (?:that|this|it) (?:right|correct|true)|prove it)\b", re.I
+)
+
 
 def answer(conversation: Conversation, most_calls: int = CALLS) -> Reply:
-    """Return what the tutor says next.
+    """Return what the tutor says next: for the same conversation always the same.
 
-    The same conversation always gets the same reply. Never raises for anything a user can write.
-
-    Args:
-        most_calls: how many function calls it may take.
-
-    Raises:
-        OutOfCalls: it took `most_calls`, and they were fewer than `CALLS`.
+    Raises `OutOfCalls` if it takes `most_calls` function calls, and they are fewer than `CALLS`,
+    and nothing else, whatever the user has written.
     """
     # What SymPy has cached for other questions would change how many calls this one needs.
     clear_cache()
@@ -130,10 +136,10 @@ def _respond(conversation: Conversation) -> tuple[Lesson, str]:
     question, brief = conversation.question(), conversation.wants_brevity()
     lesson = _lesson(question)
     if lesson is not None:
-        if lesson.steps and follow_ups.EXPLAIN.search(question):
+        if lesson.steps and EXPLAIN.search(question):
             return lesson, lesson.explanation(brief)
         return lesson, lesson.brief() if brief else lesson.full()
-    explains, checks = follow_ups.EXPLAIN.search(question), follow_ups.CHECK.search(question)
+    explains, checks = EXPLAIN.search(question), CHECK.search(question)
     subject = _subject(conversation.earlier()) if explains or checks else None
     if subject is not None and checks and subject.check:
         return subject, f"Yes: {subject.check}."
