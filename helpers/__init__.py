@@ -30,30 +30,3 @@ from helpers.quiz import (
 from helpers.steps import show_steps
 from helpers.tool_calls import answer_tool_calls, call_function
 from helpers.tracing import end_trace, show_trace, start_trace, trace
-
-__all__ = [
-    "DISPLAY_QUIZ_TOOL",
-    "MODEL",
-    "RunNotCompleted",
-    "answer_tool_calls",
-    "call_function",
-    "connect",
-    "create_thread_and_run",
-    "delete_store",
-    "display_quiz",
-    "end_trace",
-    "get_mock_response_from_user_free_response",
-    "get_mock_response_from_user_multiple_choice",
-    "get_response",
-    "message_text",
-    "pretty_print",
-    "show_json",
-    "show_steps",
-    "show_trace",
-    "start_trace",
-    "submit_message",
-    "trace",
-    "upload_files",
-    "wait_on_run",
-    "with_footnotes",
-]

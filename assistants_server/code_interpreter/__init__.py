@@ -2,5 +2,3 @@
 
 from assistants_server.code_interpreter.interpreter import CodeInterpreter, Result
 from assistants_server.code_interpreter.sandbox import Isolation, isolation, notice
-
-__all__ = ["CodeInterpreter", "Isolation", "Result", "isolation", "notice"]

@@ -3,5 +3,3 @@
 from assistants_server.file_search.library import Library
 from assistants_server.file_search.passage_search import Hit
 from assistants_server.file_search.ranking import telling
-
-__all__ = ["Hit", "Library", "telling"]

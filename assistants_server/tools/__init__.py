@@ -3,16 +3,3 @@
 from assistants_server.tools.kinds import KINDS, TYPES, As, one_of
 from assistants_server.tools.tool import Call, Context, Tool, ToolError, sound
 from assistants_server.tools.toolbox import Toolbox
-
-__all__ = [
-    "KINDS",
-    "TYPES",
-    "As",
-    "Call",
-    "Context",
-    "Tool",
-    "ToolError",
-    "Toolbox",
-    "one_of",
-    "sound",
-]
