@@ -12,11 +12,11 @@ from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
 
 from assistants_server import contents
 from assistants_server.clock import now
+from assistants_server.file_search import rows
 from assistants_server.file_search.index import Index
 from assistants_server.file_search.index_thread import IndexThread
 from assistants_server.file_search.passage_search import Hit
 from assistants_server.file_search.reader import Reader
-from assistants_server.file_search.rows import AUTO
 from assistants_server.store import (
     FileBatchRow,
     NotFound,
@@ -345,16 +345,7 @@ def _unread(
     attributes: dict[str, Any] | None = None,
     chunking_strategy: dict[str, Any] | None = None,
 ) -> VectorStoreFile:
-    given = chunking_strategy if chunking_strategy and chunking_strategy["type"] != "auto" else AUTO
-    return VectorStoreFile.model_validate(
-        {
-            "id": file_id,
-            "object": "vector_store.file",
-            "created_at": now(),
-            "status": "in_progress",
-            "usage_bytes": 0,
-            "vector_store_id": store_id,
-            "attributes": attributes or {},
-            "chunking_strategy": given,
-        }
-    )
+    given: dict[str, Any] = {"created_at": now(), "attributes": attributes or {}}
+    if chunking_strategy and chunking_strategy["type"] != "auto":
+        given["chunking_strategy"] = chunking_strategy
+    return VectorStoreFile.model_validate(rows.fields(store_id, file_id, **given))

@@ -1,14 +1,14 @@
 """Vector store files as rows of the index. A row that is not valid is repaired when it is read."""
 
-import json
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from openai.types import StaticFileChunkingStrategy, StaticFileChunkingStrategyObject
 from openai.types.vector_stores import VectorStoreFile
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from assistants_server.file_search.chunking import DEFAULT_OVERLAP, DEFAULT_TOKENS
 
@@ -22,6 +22,21 @@ AUTO = StaticFileChunkingStrategyObject(
     ),
 )
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
+
+
+def fields(store: str, id: str, **known: Any) -> dict[str, Any]:
+    """Return all fields of a file: those that are known, and what the others are at first."""
+    return {
+        "id": id,
+        "object": "vector_store.file",
+        "created_at": 0,
+        "status": "in_progress",
+        "usage_bytes": 0,
+        "vector_store_id": store,
+        "attributes": {},
+        "chunking_strategy": AUTO,
+        **known,
+    }
 
 
 def dump(file: VectorStoreFile) -> str:
@@ -38,66 +53,28 @@ def load(row: Sequence[str]) -> VectorStoreFile:
     try:
         return VectorStoreFile.model_validate_json(body)
     except ValidationError as error:
-        reasons = sorted({f"{_field(each['loc'])}: {each['type']}" for each in error.errors()})
-        log.warning("row repaired", extra={"fields": {"store": store, "file": id, "why": reasons}})
-    least = {
-        "id": id,
-        "object": "vector_store.file",
-        "created_at": 0,
-        "status": status if status in STATUSES else "failed",
-        "usage_bytes": 0,
-        "vector_store_id": store,
-        "attributes": {},
-        "chunking_strategy": AUTO,
-    }
-    kept = {
-        key: value
-        for key, value in _parsed(body).items()
-        if key not in ("id", "status", "vector_store_id")  # the columns say so
-        and _is_valid(VectorStoreFile.model_validate, {**least, key: value})
-    }
-    return VectorStoreFile.model_validate({**least, **kept})
+        wrong = [each["loc"] for each in error.errors()]
+    # Without the name of an attribute, which is private.
+    reasons = sorted({str(place[0]) if place else "not a JSON object" for place in wrong})
+    log.warning("row repaired", extra={"fields": {"store": store, "file": id, "why": reasons}})
+    content: dict[str, Any] = {}
+    if all(wrong):
+        content = from_json(body)
+        for field, *inner in wrong:
+            if field == "attributes" and inner:
+                content[field].pop(inner[0], None)
+            else:
+                content.pop(str(field), None)
+    content |= {"id": id, "vector_store_id": store}
+    content["status"] = status if status in STATUSES else "failed"
+    return VectorStoreFile.model_validate({**fields(store, id), **content})
 
 
 def repair_all(connection: sqlite3.Connection) -> None:
-    """Write back every row that cannot be read as it is."""
+    """Write back every row as it is read."""
     for row in connection.execute(f"SELECT {COLUMNS} FROM files").fetchall():
-        if not _is_valid(VectorStoreFile.model_validate_json, row[-1]):
-            file = load(row)
-            connection.execute(
-                "UPDATE files SET status = ?, body = ? WHERE store = ? AND file = ?",
-                (file.status, dump(file), row[0], row[1]),
-            )
-
-
-def _is_valid(read: Callable[[Any], Any], value: Any) -> bool:
-    try:
-        read(value)
-    except ValidationError:
-        return False
-    return True
-
-
-def _parsed(body: str) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(content, dict):
-        return {}
-    attributes = content.get("attributes")
-    if isinstance(attributes, dict):
-        content["attributes"] = {
-            key: value for key, value in attributes.items() if _is_attribute(value)
-        }
-    return content
-
-
-def _is_attribute(value: Any) -> bool:
-    if isinstance(value, float):
-        return value - value == 0  # neither NaN nor infinite
-    return isinstance(value, str | bool | int)
-
-
-def _field(location: tuple[str | int, ...]) -> str:
-    return "".join(map(str, location[:1]))  # without the name of an attribute, which is private
+        file = load(row)
+        connection.execute(
+            "UPDATE files SET status = ?, body = ? WHERE store = ? AND file = ?",
+            (file.status, dump(file), row[0], row[1]),
+        )
