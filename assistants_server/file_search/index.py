@@ -31,6 +31,7 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self._connection = open_index(path)
+        self._execute = self._connection.execute
         self.search = partial(passage_search.find, self._connection)
 
     def close(self) -> None:
@@ -45,14 +46,14 @@ class Index:
         with self._transaction():
             for file, name in files:
                 self._remove("store = ? AND file = ?", (file.vector_store_id, file.id))
-                self._connection.execute(
+                self._execute(
                     "INSERT INTO files (store, file, batch, name, status, body) "
                     "VALUES (?, ?, ?, ?, ?, ?)",
                     (file.vector_store_id, file.id, batch, name, file.status, rows.dump(file)),
                 )
 
     def get(self, store: str, file: str) -> VectorStoreFile | None:
-        row = self._connection.execute(
+        row = self._execute(
             f"SELECT {rows.COLUMNS} FROM files WHERE store = ? AND file = ?", (store, file)
         ).fetchone()
         return row and rows.load(row)
@@ -90,7 +91,7 @@ class Index:
 
     def files(self, store: str, batch: str | None = None) -> list[VectorStoreFile]:
         """Return the files of a store, or of a batch, in the order they were added."""
-        found = self._connection.execute(
+        found = self._execute(
             f"SELECT {rows.COLUMNS} FROM files "
             "WHERE store = ?1 AND (?2 IS NULL OR batch = ?2) ORDER BY seq",
             (store, batch),
@@ -99,13 +100,13 @@ class Index:
 
     def named(self) -> tuple[list[str], list[str]]:
         """Return the ids of all stores and of all files that are named here."""
-        stores = self._connection.execute("SELECT DISTINCT store FROM files").fetchall()
-        files = self._connection.execute("SELECT DISTINCT file FROM files").fetchall()
+        stores = self._execute("SELECT DISTINCT store FROM files").fetchall()
+        files = self._execute("SELECT DISTINCT file FROM files").fetchall()
         return [id for (id,) in stores], [id for (id,) in files]
 
     def counts(self, store: str, batch: str | None = None) -> dict[str, int]:
         """Return how many files have which status, and how many there are."""
-        found = self._connection.execute(
+        found = self._execute(
             "SELECT status, COUNT(*) FROM files WHERE store = ?1 AND (?2 IS NULL OR batch = ?2) "
             "GROUP BY status",
             (store, batch),
@@ -120,24 +121,24 @@ class Index:
             "SELECT SUM(CASE WHEN json_valid(body) THEN json_extract(body, '$.usage_bytes') END) "
             "FROM files WHERE store = ?"
         )
-        return int(self._connection.execute(query, (store,)).fetchone()[0] or 0)
+        return int(self._execute(query, (store,)).fetchone()[0] or 0)
 
     def readers(self) -> set[str | None]:
         """Return the servers that have claimed unread files; None stands for files without one."""
         query = "SELECT DISTINCT owner FROM files WHERE status = 'in_progress'"
-        return {owner for (owner,) in self._connection.execute(query)}
+        return {owner for (owner,) in self._execute(query)}
 
     def claim(self, owner: str) -> Unread | None:
         """Claim the next unread file for this server; return None if there is none."""
         with self._transaction():
-            row = self._connection.execute(
+            row = self._execute(
                 f"SELECT {rows.COLUMNS}, seq, name FROM files "
                 "WHERE status = 'in_progress' AND owner IS NULL ORDER BY seq LIMIT 1"
             ).fetchone()
             if row is None:
                 return None
             *columns, seq, name = row
-            self._connection.execute("UPDATE files SET owner = ? WHERE seq = ?", (owner, seq))
+            self._execute("UPDATE files SET owner = ? WHERE seq = ?", (owner, seq))
             return Unread(seq, rows.load(columns), name)
 
     def release(self, owners: Iterable[str]) -> None:
@@ -150,9 +151,7 @@ class Index:
 
     def give_back(self, seq: int, owner: str) -> None:
         """Give up one file that this server has claimed."""
-        self._connection.execute(
-            "UPDATE files SET owner = NULL WHERE seq = ? AND owner = ?", (seq, owner)
-        )
+        self._execute("UPDATE files SET owner = NULL WHERE seq = ? AND owner = ?", (seq, owner))
 
     def write(self, seq: int, owner: str, first: int, passages: list[str]) -> bool:
         """Add passages to a file; return False if this server no longer has to read it."""
@@ -160,11 +159,11 @@ class Index:
             if self.wanted(seq, owner) is None:
                 return False
             for number, text in enumerate(passages, first):
-                added = self._connection.execute(
+                added = self._execute(
                     "INSERT INTO passages (owner, number, text) VALUES (?, ?, ?)",
                     (seq, number, text),
                 )
-                self._connection.execute(
+                self._execute(
                     "INSERT INTO words (rowid, text) VALUES (?, ?)", (added.lastrowid, text)
                 )
         return True
@@ -186,7 +185,7 @@ class Index:
     def forget_some(self, seq: int) -> bool:
         """Remove some passages of a file; return whether there may be more."""
         with self._transaction():
-            found = self._connection.execute(
+            found = self._execute(
                 "SELECT id, text FROM passages WHERE owner = ? LIMIT ?",
                 (seq, PASSAGES_FORGOTTEN_AT_A_TIME),
             ).fetchall()
@@ -200,15 +199,15 @@ class Index:
 
     def sweep(self) -> bool:
         """Remove some passages of files that are gone; return whether there may be more."""
-        row = self._connection.execute("SELECT seq FROM dropped LIMIT 1").fetchone()
+        row = self._execute("SELECT seq FROM dropped LIMIT 1").fetchone()
         if row is None:
             return False
         if not self.forget_some(*row):
-            self._connection.execute("DELETE FROM dropped WHERE seq = ?", row)
+            self._execute("DELETE FROM dropped WHERE seq = ?", row)
         return True
 
     def passages(self, store: str, file: str) -> list[str]:
-        found = self._connection.execute(
+        found = self._execute(
             "SELECT p.text FROM passages p JOIN files f ON f.seq = p.owner "
             "WHERE f.store = ? AND f.file = ? ORDER BY p.number",
             (store, file),
@@ -216,24 +215,24 @@ class Index:
         return [text for (text,) in found]
 
     def _transaction(self) -> sqlite3.Connection:
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._execute("BEGIN IMMEDIATE")
         return self._connection  # commits or rolls back at the end of `with`
 
     def wanted(self, seq: int, owner: str) -> tuple[str, str, str, str] | None:
         """Return the row of a file that this server still has to read; None if it has not to."""
-        return self._connection.execute(
+        return self._execute(
             f"SELECT {rows.COLUMNS} FROM files "
             "WHERE seq = ? AND owner = ? AND status = 'in_progress'",
             (seq, owner),
         ).fetchone()
 
     def _update(self, file: VectorStoreFile) -> None:
-        self._connection.execute(
+        self._execute(
             "UPDATE files SET status = ?, body = ? WHERE store = ? AND file = ?",
             (file.status, rows.dump(file), file.vector_store_id, file.id),
         )
 
     def _remove(self, where: str, values: tuple[str, ...]) -> bool:
         """Forget files at once. `sweep` removes their passages, which may be many, bit by bit."""
-        self._connection.execute(f"INSERT INTO dropped SELECT seq FROM files WHERE {where}", values)
-        return self._connection.execute(f"DELETE FROM files WHERE {where}", values).rowcount > 0
+        self._execute(f"INSERT INTO dropped SELECT seq FROM files WHERE {where}", values)
+        return self._execute(f"DELETE FROM files WHERE {where}", values).rowcount > 0
