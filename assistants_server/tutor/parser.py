@@ -41,27 +41,28 @@ class Token:
     end: int
 
 
+END = Token("end", "", 0, 0)
+
+
 class Parser:
     """Reads one expression by recursive descent: sum, product, sign, power, atom."""
 
     def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = tokens
-        self.at = 0
+        self.tokens = iter([*tokens, END])
+        self.next = next(self.tokens)
 
     def parse(self) -> Expr:
         value = self._sum()
-        if self.at < len(self.tokens):
-            raise CannotRead(f"unexpected {self._peek()}")
+        if self.next is not END:
+            raise CannotRead(f"unexpected {self.next.text}")
         return value
 
-    def _peek(self) -> str:
-        return self.tokens[self.at].text if self.at < len(self.tokens) else ""
-
     def _take(self, *signs: str) -> str | None:
-        if self._peek() in signs and self.at < len(self.tokens):
-            self.at += 1
-            return self.tokens[self.at - 1].text
-        return None
+        sign = self.next.text
+        if sign not in signs:
+            return None
+        self.next = next(self.tokens)
+        return sign
 
     def _sum(self) -> Expr:
         value = self._product()
@@ -82,10 +83,7 @@ class Parser:
                 return value
 
     def _atom_follows(self) -> bool:
-        if self.at >= len(self.tokens):
-            return False
-        token = self.tokens[self.at]
-        return token.kind == "name" or token.text == "("
+        return self.next.kind == "name" or self.next.text == "("
 
     def _signed(self) -> Expr:
         if sign := self._take("+", "-"):
@@ -103,10 +101,10 @@ class Parser:
         return _power(base, self._signed()) if self._take("^") else base
 
     def _atom(self) -> Expr:
-        if self.at >= len(self.tokens):
+        token = self.next
+        if token is END:
             raise CannotRead("it ends too early")
-        token = self.tokens[self.at]
-        self.at += 1
+        self.next = next(self.tokens)
         if token.kind == "number":
             return _number(token.text)
         if token.text == "(":
@@ -125,11 +123,11 @@ class Parser:
 
     def _call(self, function: Callable[[Expr], Expr]) -> Expr:
         exponent = self._atom() if self._take("^") else None
-        if self._peek() == "(":
+        if self.next.text == "(":
             value = function(self._atom())
         else:  # sin 2x
             argument = self._power()
-            while self._atom_follows() and self._peek().lower() not in FUNCTIONS:
+            while self._atom_follows() and self.next.text.lower() not in FUNCTIONS:
                 argument = argument * self._power()
             value = function(argument)
         return checked(value) if exponent is None else _power(value, exponent)
