@@ -4,12 +4,15 @@ Code always runs in another process, with its own folder, its own environment an
 sandbox_limits.py). Where ``bwrap`` works, it is isolated much further: see bwrap.py.
 """
 
+import contextlib
 import itertools
 import json
 import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import psutil
 
 from assistants_server.code_interpreter import bwrap, sandbox_limits
 from assistants_server.code_interpreter.bwrap import DATA, LAUNCHER
@@ -157,12 +160,9 @@ def _most_processes() -> int:
     """Return the limit on this user's tasks. Without bwrap it counts those of all programs."""
     if sys.platform != "linux":
         return 1000
-    mine = [entry for entry in os.scandir("/proc") if entry.name.isdigit()]
     tasks = 0
-    for entry in mine:
-        try:
-            if entry.stat().st_uid == os.getuid():
-                tasks += len(os.listdir(f"/proc/{entry.name}/task"))
-        except OSError:
-            continue
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.uids().real == os.getuid():
+                tasks += process.num_threads()
     return tasks + sandbox_limits.PROCESSES_BESIDE_OTHERS
