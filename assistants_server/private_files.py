@@ -63,13 +63,8 @@ def opener(path: str | Path, flags: int) -> int:
 
 def _make_missing(path: Path) -> None:
     # Path.mkdir(parents=True) would create the parents with the permissions of the umask.
-    try:
-        path.mkdir(FOLDER, exist_ok=True)
-    except FileNotFoundError:
-        if path.parent == path:
-            raise
-        _make_missing(path.parent)
-        path.mkdir(FOLDER, exist_ok=True)
+    for folder in (*reversed(path.parents), path):
+        folder.mkdir(FOLDER, exist_ok=True)
 
 
 def _tighten(path: Path, is_kind: Callable[[int], bool]) -> None:
