@@ -11,24 +11,17 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from assistants_server.code_interpreter import sandbox_limits, tree
 
 CHUNK = 1 << 20
+State = tuple[int, ...]  # identifies one version of a file
+
 
 
 class Skipped(Exception):
     """A file was not copied. The message says why."""
-
-
-class State(NamedTuple):
-    """Identifies one version of a file. Code can set mtime, but not ctime."""
-
-    mtime_ns: int
-    ctime_ns: int
-    size: int
-    inode: int
 
 
 class Reader:
@@ -176,4 +169,5 @@ class Folder:
 
 
 def _state(status: os.stat_result) -> State:
-    return State(status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+    # Code can set mtime, but not ctime.
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

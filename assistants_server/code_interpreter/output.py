@@ -1,7 +1,6 @@
 """Collects the text and the figures that one call produces."""
 
 import base64
-import binascii
 from dataclasses import dataclass, field
 
 from assistants_server.code_interpreter import sandbox_limits
@@ -57,7 +56,7 @@ class Output:
             return
         try:
             png = base64.b64decode(image)
-        except (ValueError, binascii.Error):
+        except ValueError:
             return
         if png.startswith(PNG):
             self.images.append(png)
