@@ -28,13 +28,12 @@ class Question(BaseModel):
             ApiError: 400, naming the parameter.
         """
         for name, value in (self.model_extra or {}).items():
-            if value is None or (name in known and name not in unsupported):
-                continue
-            if name in known:
+            if value is not None and name not in known:
+                message, code = f"Unknown parameter: '{name}'.", "unknown_parameter"
+                raise ApiError(400, message, param=name, code=code)
+            if value is not None and name in unsupported:
                 message = f"The offline tutor does not support '{name}'."
                 raise ApiError(400, message, param=name, code="unsupported_parameter")
-            message = f"Unknown parameter: '{name}'."
-            raise ApiError(400, message, param=name, code="unknown_parameter")
 
 
 class TextPart(BaseModel):
@@ -44,11 +43,7 @@ class TextPart(BaseModel):
 
 class RefusalPart(BaseModel):
     type: Literal["refusal"]
-    refusal: str
-
-    @property
-    def text(self) -> str:
-        return self.refusal
+    text: Annotated[str, Field(alias="refusal")]
 
 
 class ImagePart(BaseModel):
