@@ -7,7 +7,7 @@ from sympy import Expr, Symbol
 
 from assistants_server.tutor.formulas import functions, symbol_after
 from assistants_server.tutor.lesson import Lesson, Step
-from assistants_server.tutor.notation import decimal, show
+from assistants_server.tutor.notation import show, show_value
 from assistants_server.tutor.parser import Parser
 from assistants_server.tutor.tokenizer import plain, tokens_of
 
@@ -107,9 +107,8 @@ def _integrate(text: str) -> Lesson | None:
         return Lesson(
             f"The integral of {source} from {show(low)} to {show(high)} does not converge"
         )
-    exact = show(value) if value.is_Rational else f"{show(value)} ≈ {decimal(value)}"
     return Lesson(
-        f"The integral of {source} from {show(low)} to {show(high)} is {exact}",
+        f"The integral of {source} from {show(low)} to {show(high)} is {show_value(value)}",
         (step, Step(f"take it at {show(high)} and subtract it at {show(low)}", show(value))),
         value=show(value),
     )

@@ -143,7 +143,10 @@ def _substitution(equations: list[Formula], symbols: list[Symbol]) -> tuple[Step
     if not all(is_linear(each.sides, symbol) for each in equations for symbol in symbols):
         return ()
     first, second = equations
-    gone = _easiest(first, symbols)
+    difference = sympy.expand(first.sides[0] - first.sides[1])
+    present = [symbol for symbol in symbols if difference.has(symbol)]
+    # The last one without a factor, or else the last one.
+    gone = max(present, key=lambda symbol: (difference.coeff(symbol) in (1, -1), str(symbol)))
     kept = next(symbol for symbol in symbols if symbol != gone)
     expression = sympy.solve(Eq(*first.sides), gone)[0]
     left, right = (side.subs(gone, expression) for side in second.sides)
@@ -154,11 +157,3 @@ def _substitution(equations: list[Formula], symbols: list[Symbol]) -> tuple[Step
         Step(f"solve that for {kept}", f"{kept} = {show(found)}"),
         Step("put it back", f"{gone} = {show(expression.subs(kept, found))}"),
     )
-
-
-def _easiest(equation: Formula, symbols: list[Symbol]) -> Symbol:
-    """Return the unknown to solve for: the last one without a factor, or else the last one."""
-    difference = sympy.expand(equation.sides[0] - equation.sides[1])
-    present = [symbol for symbol in symbols if difference.has(symbol)]
-    plain = [symbol for symbol in present if difference.coeff(symbol) in (1, -1)]
-    return (plain or present)[-1]
