@@ -7,12 +7,12 @@ from textwrap import shorten
 from openai import OpenAI, omit
 from openai.types import FileChunkingStrategyParam, VectorStore
 from openai.types.beta.threads import FileCitationAnnotation, Message, Text
-from openai.types.beta.threads.runs import FileSearchToolCall
+from openai.types.beta.threads.runs import FileSearchToolCall, RunStepInclude
 from tqdm.auto import tqdm
 
 from assistants_server.marks import MARK, place
 
-CONTENT = ["step_details.tool_calls[*].file_search.results[*].content"]
+CONTENT: list[RunStepInclude] = ["step_details.tool_calls[*].file_search.results[*].content"]
 
 
 def upload_files(
@@ -92,7 +92,7 @@ def _passages(client: OpenAI, message: Message) -> dict[str, tuple[str, str]]:
         message.run_id,
         thread_id=message.thread_id,
         order="asc",
-        include=["step_details.tool_calls[*].file_search.results[*].content"],
+        include=CONTENT,
     )
     calls = [call for step in steps for call in getattr(step.step_details, "tool_calls", [])]
     found = {}
