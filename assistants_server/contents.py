@@ -34,10 +34,8 @@ class Readable(Protocol):
 def write(store: Store, file_id: str, source: Readable) -> int:
     """Write the content of a file and return its size in bytes. Call `keep` or `drop` next.
 
-    It may be called from any thread.
-
-    Raises:
-        OSError: for example, the disk is full. The temporary file has been removed.
+    It may be called from any thread. If it raises, for example `OSError` when the disk is full, the
+    temporary file has been removed.
     """
     private_files.make_folder(store.files)
     part = _part(store, file_id)

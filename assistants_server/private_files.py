@@ -17,11 +17,7 @@ FOLDER, FILE = 0o700, 0o600
 
 
 def make_folder(path: Path) -> None:
-    """Create a private folder and its missing parents, or make an existing folder private.
-
-    Raises:
-        OSError: it cannot be created.
-    """
+    """Create a private folder and its missing parents, or make one private. May raise `OSError`."""
     _make_missing(path)
     tighten_folder(path)
 
@@ -36,9 +32,7 @@ def make_database(path: Path) -> None:
 
     SQLite copies the file's permissions to its `-wal` and `-shm` files. An existing folder may be
     shared on purpose, so its permissions stay as they are, unless it is the default folder.
-
-    Raises:
-        OSError: it cannot be created.
+    May raise `OSError`.
     """
     _make_missing(path.parent)
     if path.parent == DEFAULT_FOLDER:
@@ -53,11 +47,7 @@ def make_database(path: Path) -> None:
 
 
 def opener(path: str | Path, flags: int) -> int:
-    """Create files private when passed to `open(path, "wb", opener=opener)`.
-
-    Raises:
-        OSError: the file cannot be opened.
-    """
+    """Create files private when passed to `open(path, "wb", opener=opener)`."""
     return os.open(path, flags, FILE)
 
 

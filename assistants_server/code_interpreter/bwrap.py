@@ -37,15 +37,10 @@ A_USER_ID = 60_000
 
 @dataclass(frozen=True)
 class Way:
-    """How a sandbox can be created on this machine.
+    """How a sandbox can be created on this machine."""
 
-    Attributes:
-        user_namespace: whether the sandbox has its own user namespace.
-        nested: whether code in the sandbox may create further user namespaces.
-    """
-
-    user_namespace: bool
-    nested: bool
+    user_namespace: bool  # the sandbox has its own
+    nested: bool  # code in the sandbox may create further ones
 
 
 @cache
@@ -62,10 +57,8 @@ def way() -> Way | None:
 def prefix(way: Way, folder: Path, scratch: Path, uid: int | None) -> list[str]:
     """Return the arguments to put before a command to run it in the sandbox.
 
-    Args:
-        folder: the folder that the code sees as `DATA`.
-        scratch: another folder that the code may write; its path is the same in the sandbox.
-        uid: for root, the user id to change to. It must own both folders.
+    The code sees `folder` as `DATA`, and `scratch` under its own path, and may write both. For root,
+    `uid` is the user id to change to. It must own both.
     """
     ends_with_us = [shutil.which("bwrap") or "bwrap", "--die-with-parent"]
     devices = ["--dev", "/dev", *_memory("/dev/shm", "1777"), "--remount-ro", "/dev"]

@@ -19,11 +19,7 @@ class Call:
     """One call. It is over when the kernel has reported its end and answered a second request.
 
     Code can forge the messages that report its end. But the kernel cannot answer the second request
-    while the code still runs in its main thread.
-
-    Attributes:
-        output: the output received so far.
-        is_to_end: set it to True to make `run` return.
+    while the code still runs in its main thread. Setting `is_to_end` makes `run` return.
     """
 
     def __init__(self, channels: Channels, processes: Processes) -> None:
@@ -70,10 +66,7 @@ class Call:
         return ""
 
     async def abandon(self) -> bool:
-        """Interrupt the code until it has ended. Return whether it has.
-
-        One interrupt may not be enough, because it has no effect before the code begins to run.
-        """
+        """Interrupt the code, which may yet have to begin, until it ends; return whether it has."""
         deadline = time.monotonic() + SECONDS_TO_STOP
         while self._missing and time.monotonic() < deadline and not self.is_to_end:
             await asyncio.to_thread(self._processes.interrupt)

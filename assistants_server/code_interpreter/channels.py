@@ -1,7 +1,4 @@
-"""Sends and receives Jupyter messages over two connections to a kernel, shell and iopub.
-
-See https://jupyter-client.readthedocs.io/en/stable/messaging.html
-"""
+"""Jupyter messages: https://jupyter-client.readthedocs.io/en/stable/messaging.html"""
 
 import asyncio
 import contextlib
@@ -23,25 +20,15 @@ MOST_MARKS = 100_000
 
 @dataclass(frozen=True)
 class Message:
-    """A message of a kernel. The code that the kernel runs can forge any of it.
+    """A message of a kernel. The code that the kernel runs can forge any of it."""
 
-    Attributes:
-        kind: the message type, such as "stream" or "status".
-        request: the id of the request that it belongs to.
-        content: any JSON value.
-    """
-
-    kind: str
-    request: str
-    content: Any
+    kind: str  # such as "stream" or "status"
+    request: str  # the id of the request that it belongs to
+    content: Any  # JSON
 
 
 class Channels:
-    """The connections to one kernel: requests are sent on shell, outputs are received on iopub.
-
-    Args:
-        connection: the content of the kernel's connection file.
-    """
+    """The connections to one kernel: requests are sent on shell, outputs are received on iopub."""
 
     def __init__(self, connection: KernelConnectionInfo) -> None:
         self._address = connection
@@ -70,13 +57,10 @@ class Channels:
         return True
 
     async def answers(self) -> None:
-        """Wait until the kernel has answered a request on both connections.
+        """Wait for an answer on both connections; raise `EOFError` if the kernel has ended.
 
         The request is repeated, because outputs sent before the kernel has processed the
         subscription are lost.
-
-        Raises:
-            EOFError: the kernel has ended.
         """
         while True:
             missing = {"status", "kernel_info_reply"}

@@ -2,8 +2,7 @@
 
 At any moment code may replace a file, for example by a link to a file of the host, a FIFO or a
 device. So each file is opened once, without following links and without blocking, and is then checked
-and copied through its descriptor only. Windows cannot open files like this. There, links are checked
-for just before.
+and copied through its descriptor only. Windows cannot do this; there, links are checked for before.
 """
 
 import contextlib
@@ -16,8 +15,8 @@ from typing import BinaryIO
 from assistants_server.code_interpreter import sandbox_limits, tree
 
 CHUNK = 1 << 20
-State = tuple[int, ...]  # identifies one version of a file
 
+State = tuple[int, ...]  # identifies one version of a file
 
 
 class Skipped(Exception):
@@ -31,11 +30,7 @@ class Reader:
         self._source, self._most, self._left = source, most, most
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes, or none at the end.
-
-        Raises:
-            Skipped: the file is too large.
-        """
+        """Return the next bytes, or none at the end; raise `Skipped` if the file is too large."""
         chunk = self._source.read(size)
         self._left -= len(chunk)
         if self._left < 0:
@@ -46,12 +41,8 @@ class Reader:
 class Folder:
     """An open folder. Use it as a context manager, which closes it.
 
-    Args:
-        path: the folder, created if it does not exist. Code must not be able to change its parents.
-        owner: the user id that the code runs as, if it differs from the server's.
-
-    Raises:
-        OSError: it cannot be created.
+    It is created if it does not exist. Code, which runs as the user `owner` if that is not the
+    server's, must not be able to change its parents.
     """
 
     def __init__(self, path: Path, owner: int | None = None) -> None:
@@ -75,9 +66,7 @@ class Folder:
     def put(self, source: Path, name: str) -> None:
         """Copy a file of the server into the folder, replacing a file of that name.
 
-        Raises:
-            FileNotFoundError: `source` does not exist.
-            Skipped: it cannot be copied.
+        Raises `FileNotFoundError` if there is none, and `Skipped` if it cannot be copied.
         """
         with open(source, "rb") as content:
             room = sandbox_limits.FOLDER_BYTES - tree.usage(self._folder).bytes
@@ -103,12 +92,8 @@ class Folder:
     def reading(self, name: str, most: int) -> Iterator[Reader]:
         """Open a file of the folder, to be read to its end.
 
-        Args:
-            most: the maximum size in bytes.
-
-        Raises:
-            Skipped: it is not an ordinary file, is too large, or changes meanwhile. The last two are
-                noticed while it is read, or when the context ends.
+        Raises `Skipped` if it is not an ordinary file; later, too, if it holds more than `most`
+        bytes or has changed when the context ends.
         """
         with open(self._open(name), "rb", buffering=0) as source:
             before = os.fstat(source.fileno())

@@ -16,24 +16,17 @@ SECONDS_BETWEEN_LOOKS = 30
 
 @dataclass(frozen=True)
 class Result:
-    """The result of one call.
+    """The result of one call."""
 
-    Attributes:
-        logs: printed output, errors and notes of the server.
-        images: the ids of the files that hold its figures.
-    """
-
-    logs: str
-    images: list[str]
+    logs: str  # printed output, errors and notes of the server
+    images: list[str]  # the ids of the files that hold its figures
 
 
 class CodeInterpreter:
     """Runs code. Each thread has a kernel of its own, which keeps its variables between calls.
 
-    Args:
-        store: where files are read and written. The threads' folders are created beside it.
-        unsafe: whether to run code where it cannot be isolated. If not, the logs of each call say
-            that it was not run.
+    Where code cannot be isolated it is run only if `unsafe`; else the logs say that it was not run.
+    The threads' folders are created beside the store.
     """
 
     def __init__(self, store: Store, unsafe: bool = True) -> None:
@@ -46,14 +39,7 @@ class CodeInterpreter:
         self._closer: asyncio.Task | None = None
 
     async def run(self, thread_id: str, code: str, files: list[str]) -> Result:
-        """Run `code` in the kernel of a thread.
-
-        Args:
-            files: the ids of files that the code can open by their names.
-
-        Raises:
-            NotFound: one of the files has been deleted.
-        """
+        """Run `code`, which can open the files by name. Raises `NotFound` if one is deleted."""
         if not self._unsafe and not await asyncio.to_thread(sandbox.has_bwrap):
             return Result(sandbox.REFUSED, [])
         if thread_id not in self._workspaces:
@@ -90,11 +76,8 @@ class CodeInterpreter:
     async def sweep(self, alive: set[str]) -> None:
         """Remove the folders of servers that have ended, and the kernels of deleted threads.
 
-        Call it at start and every few seconds. `alive` may lack a server that is just starting, so
-        only folders whose server is missing in two calls are removed.
-
-        Args:
-            alive: the names of the servers that have the database open.
+        Call it at start and every few seconds, with the servers that have the database open. One
+        that is just starting may be missing, so only folders missed in two calls are removed.
         """
         dead = await asyncio.to_thread(self._folders.others) - alive
         for owner in dead & self._suspects:

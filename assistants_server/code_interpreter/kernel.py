@@ -32,8 +32,6 @@ TOO_MUCH = (
 
 @dataclass(frozen=True)
 class _Running:
-    """A kernel process and the connections to it."""
-
     processes: Processes
     channels: Channels
 
@@ -41,10 +39,7 @@ class _Running:
 class Kernel:
     """A kernel that is started by the first call, and restarted by the next call after it died.
 
-    Args:
-        folder: the working folder of the code.
-        scratch: a folder for sockets and temporary files, created and removed with the kernel.
-        uid: the user id to run as, if it differs from the server's.
+    It works in `folder`. `scratch`, for sockets and temporary files, is made and removed with it.
     """
 
     def __init__(self, folder: Path, scratch: Path, uid: int | None) -> None:

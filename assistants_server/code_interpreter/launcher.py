@@ -1,10 +1,8 @@
 """Runs inside the sandbox: limits its own process, then runs ipykernel in it.
 
-It is a script that imports nothing of this package. It runs in Python's isolated mode, so that files
-and variables of the code have no effect: ``python -I launcher.py SETTINGS -f CONNECTION_FILE``.
-SETTINGS is a JSON object: the limits cpu, memory, file, processes and open_files; folder, the
-working folder of the code; lifeline, a pipe that is at its end when the server has ended, or null; and
-server, the process that must be the parent, or null inside bwrap.
+``python -I launcher.py SETTINGS -f CONNECTION_FILE``: in Python's isolated mode, so that files and
+variables of the code have no effect, and without importing this package. `sandbox.command` writes
+the settings. Lifeline is a pipe that is at its end when the server has ended.
 """
 
 import contextlib

@@ -13,17 +13,11 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @dataclass
 class Output:
-    """What one call has produced.
+    """What one call has produced."""
 
-    Attributes:
-        text: printed text, the value of the last expression and a traceback, in order.
-        images: PNG files, as bytes.
-        notes: the server's remarks on the call, for example that a limit was reached.
-    """
-
-    text: str = ""
-    images: list[bytes] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    text: str = ""  # printed text, the value of the last expression and a traceback, in order
+    images: list[bytes] = field(default_factory=list)  # PNG files
+    notes: list[str] = field(default_factory=list)  # for example that a limit was reached
 
     def add(self, message: Message) -> None:
         """Add the output in a message. Code can forge messages, so every type is checked."""

@@ -22,20 +22,12 @@ MOST_ROUNDS = 20  # of killing processes, because they may start others meanwhil
 
 @cache
 def lifeline() -> int | None:
-    """Return the read end of a pipe for kernels. Its end of file means that this process has ended.
-
-    The write end is never closed, so the operating system closes it when this process ends.
-    """
-    return os.pipe()[0] if os.name == "posix" else None
+    """Return the read end of a pipe that is at its end when this process has ended."""
+    return os.pipe()[0] if os.name == "posix" else None  # nobody closes the write end
 
 
 class Processes:
-    """A kernel's process, the processes of its sandbox, and all that they have started.
-
-    Args:
-        command: the command that starts the kernel.
-        scratch: the kernel's own folder. Its path in the environment marks the processes.
-    """
+    """A kernel's process and all it has started; their environment names `scratch`."""
 
     def __init__(self, command: list[str], scratch: Path) -> None:
         pipe = lifeline()

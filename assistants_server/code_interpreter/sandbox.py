@@ -78,11 +78,7 @@ def has_bwrap() -> bool:
 
 
 def notice(allowed: bool = True) -> str:
-    """Return a warning for users if code is not isolated, or "" if it is.
-
-    Args:
-        allowed: whether the server runs code without isolation.
-    """
+    """Return "" if code is isolated, or else a warning: that it may be run, or is not allowed to."""
     if has_bwrap():
         return ""
     return NOT_ISOLATED if allowed else REFUSED
@@ -99,11 +95,8 @@ def new_uid() -> int | None:
 def command(folder: Path, scratch: Path, uid: int | None, lifeline: int | None) -> list[str]:
     """Return the command that starts a kernel, without ipykernel's own arguments.
 
-    Args:
-        folder: the working folder of the code. Inside the sandbox its path is `DATA`.
-        scratch: the folder of the connection file and the sockets.
-        uid: the thread's result of `new_uid`, which must own both folders.
-        lifeline: a pipe that is at its end when the server has ended.
+    The folders are as in `bwrap.prefix`. `uid`, the thread's result of `new_uid`, must own both.
+    `lifeline` is a pipe that is at its end when the server has ended.
     """
     way = bwrap.way()
     settings = {

@@ -1,8 +1,7 @@
 """Creates the folders of one server's kernels, and removes those of servers that have ended.
 
-Each server has two folders, both named after it. One lies beside the database and holds the working
-folders of its threads. The other lies in the system's temporary folder and holds what the kernels
-need, because the path of a Unix socket must be short.
+Each server has two, named after it: one beside the database for its threads, and one in the system's
+temporary folder for what the kernels need, because the path of a Unix socket must be short.
 """
 
 import contextlib
@@ -17,12 +16,7 @@ from assistants_server.code_interpreter import processes, sandbox, tree
 
 
 class ServerFolders:
-    """The two folders of one server, and those that other servers have left behind.
-
-    Args:
-        database: the SQLite file.
-        owner: the name of the server, to tell it from others that have the file open.
-    """
+    """The two folders of the server `owner`, and those that other servers have left behind."""
 
     def __init__(self, database: Path, owner: str) -> None:
         self._owner = owner
@@ -59,11 +53,7 @@ class ServerFolders:
 
 
 def _names(folder: Path, prefix: str, any_user: bool = False) -> list[str]:
-    """Return the names, without `prefix`, of the folders within `folder` that this user owns.
-
-    Args:
-        any_user: include the folders of other users.
-    """
+    """Return the names, without `prefix`, of the folders within `folder`: this user's, or any."""
     names = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

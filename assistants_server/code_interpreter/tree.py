@@ -30,19 +30,12 @@ Handle = int | Path  # an open folder: a descriptor, or a path on Windows
 
 @dataclass
 class Usage:
-    """How much a folder holds.
+    """How much a folder holds."""
 
-    Attributes:
-        bytes: the disk space that it takes.
-        entries: the number of files and folders.
-        newest: the latest time of change, in nanoseconds.
-        measured: whether everything was measured. Measuring stops when a limit is exceeded.
-    """
-
-    bytes: int = 0
+    bytes: int = 0  # on the disk
     entries: int = 0
-    newest: int = 0
-    measured: bool = True
+    newest: int = 0  # the latest time of change, in nanoseconds
+    measured: bool = True  # to the end; it is stopped when a limit is exceeded
 
     def add(self, more: "Usage") -> None:
         self.bytes += more.bytes
@@ -65,8 +58,7 @@ class Location(TypedDict):
 def open_folder(path: Path) -> Handle:
     """Open a folder, and restore permissions that code has removed. Close it with `close_folder`.
 
-    Raises:
-        OSError: it does not exist, or is a link.
+    Raises `OSError` if it does not exist, or is a link.
     """
     if not DESCRIPTORS:
         return path

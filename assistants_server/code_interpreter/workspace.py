@@ -27,15 +27,6 @@ class Workspace:
     """The kernel and the folder of one thread.
 
     The store may be used on the event loop only, so other threads get paths and copies of objects.
-
-    Args:
-        store: where files are read and written.
-        folder: the working folder of the thread's code.
-        scratch: a folder for the kernel's sockets and temporary files.
-
-    Attributes:
-        lock: to be held during a call.
-        written: the files that code has written: file id by name.
     """
 
     def __init__(self, store: Store, folder: Path, scratch: Path) -> None:
@@ -45,17 +36,14 @@ class Workspace:
         self._given: dict[str, str] = {}  # name in the folder, by file id
         self._kept_bytes = 0
         self.kernel = Kernel(folder, scratch, self._uid)
-        self.lock = asyncio.Lock()
-        self.written: dict[str, str] = {}
+        self.lock = asyncio.Lock()  # to be held during a call
+        self.written: dict[str, str] = {}  # the ids of the files that code has written, by name
 
     async def run(self, code: str, files: list[str]) -> tuple[Output, list[str]]:
         """Copy files into the folder, run `code`, and store the files that it writes.
 
-        Returns:
-            The output, and the ids of the files of its figures.
-
-        Raises:
-            NotFound: one of the files has been deleted.
+        Returns the output, and the ids of the files of its figures. Raises `NotFound` if one of the
+        files has been deleted.
         """
         notes = await self._copy_in(files)
         before = await asyncio.to_thread(self._states)
@@ -65,7 +53,6 @@ class Workspace:
         return output, images
 
     async def remove(self) -> None:
-        """End the kernel and remove the folder."""
         await self.kernel.stop()
         await in_thread(tree.remove, self._folder)
 
@@ -90,11 +77,7 @@ class Workspace:
         return notes
 
     async def _keep(self, output: Output, before: dict[str, State]) -> tuple[list[str], list[str]]:
-        """Store a call's figures, and the files that it has written.
-
-        Returns:
-            The ids of the figures, and notes for the user.
-        """
+        """Store a call's figures and files; return the figures' ids, and notes for the user."""
         images: list[str] = []
         notes: list[str] = []
         most, kept = sandbox_limits.KEPT_BYTES, 0
@@ -126,8 +109,7 @@ class Workspace:
     async def _store_file(self, name: str, content: bytes | None, most: int) -> FileObject:
         """Store `content`, or else the file `name` of the folder, as a file of the API.
 
-        Raises:
-            Skipped: it is not an ordinary file, or exceeds `most` bytes or a limit.
+        Raises `Skipped` if it is not an ordinary file, or exceeds `most` bytes or a limit.
         """
         left = sandbox_limits.THREAD_BYTES - self._kept_bytes
         if left <= 0:

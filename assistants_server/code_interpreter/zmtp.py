@@ -25,29 +25,20 @@ class TooLarge:
 
 
 class ZmtpConnection:
-    """One connection to a kernel. Create it with `connect`.
-
-    Attributes:
-        received: the number of bytes received so far.
-    """
+    """One connection to a kernel. Create it with `connect`."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
-        self.received = 0
+        self.received = 0  # bytes so far
 
     @classmethod
     async def connect(
         cls, transport: str, ip: str, port: int, kind: Literal["SUB", "DEALER"]
     ) -> Self:
-        """Connect to a kernel's socket and do the handshake.
+        """Connect to a kernel's socket, acting as a ZeroMQ socket of this kind.
 
-        Args:
-            transport: "ipc" or "tcp". For "ipc", `ip` and `port` name a Unix socket: "ip-port".
-            kind: the type of ZeroMQ socket to act as.
-
-        Raises:
-            OSError: no kernel listens there.
-            EOFError: the peer does not speak ZMTP 3.
+        The transport is "tcp", or "ipc" for the Unix socket "ip-port". Raises `OSError` if no kernel
+        listens there, and `EOFError` if the peer does not speak ZMTP 3.
         """
         if transport == "ipc":
             connection = cls(*await asyncio.open_unix_connection(f"{ip}-{port}"))
@@ -61,11 +52,7 @@ class ZmtpConnection:
         return connection
 
     async def send(self, parts: list[bytes]) -> None:
-        """Send a message.
-
-        Raises:
-            OSError: the connection has ended.
-        """
+        """Send a message; raise `OSError` if the connection has ended."""
         last = len(parts) - 1
         frames = (_frame(part, MORE if n < last else 0) for n, part in enumerate(parts))
         self._writer.write(b"".join(frames))
@@ -74,8 +61,7 @@ class ZmtpConnection:
     async def receive(self) -> list[bytes] | TooLarge:
         """Return the parts of the next message. Once this was cancelled, the connection is unusable.
 
-        Raises:
-            OSError, EOFError: the connection has ended, or the peer violates the protocol.
+        Raises `OSError` or `EOFError` if the connection has ended, or violates the protocol.
         """
         parts: list[bytes] = []
         size, dropped, more = 0, 0, True
@@ -111,7 +97,6 @@ class ZmtpConnection:
         await self._writer.drain()
 
     async def _frame_header(self) -> tuple[int, int]:
-        """Return the flags and the length of the next frame."""
         flags, length = await self._exactly(2)
         if flags & LONG:
             rest = await self._exactly(7)

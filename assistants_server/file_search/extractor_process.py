@@ -37,11 +37,7 @@ class ExtractorProcess:
         self._reason = ""
 
     def read(self, kind: str, path: Path) -> str:
-        """Return the text of a PDF, DOCX or HTML file.
-
-        Raises:
-            Unreadable: it is broken, took too much, or was stopped.
-        """
+        """Return the text of a file; raise `Unreadable` if it is broken or took too much."""
         command = [sys.executable, "-I", "-B", "-W", "ignore", str(PROGRAM), kind, str(path)]
         with self._lock:
             if self._reason:

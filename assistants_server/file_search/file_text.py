@@ -20,11 +20,7 @@ FOREIGN |= {".doc", ".xls", ".xlsx", ".ppt", ".pptx", ".exe", ".bin", ".parquet"
 def pieces(
     path: Path, name: str, strategy: StaticFileChunkingStrategy, extractor: ExtractorProcess
 ) -> Iterator[list[str]]:
-    """Yield the passages of a file, some at a time. The first takes as long as reading the file.
-
-    Raises:
-        Unreadable: as `read`.
-    """
+    """Yield the passages of a file, some at a time. The first takes and raises what `read` does."""
     text = read(path, name, extractor)
     cut = chunking.cut(text, strategy.max_chunk_size_tokens, strategy.chunk_overlap_tokens)
     while some := list(islice(cut, PASSAGES_AT_A_TIME)):
@@ -32,16 +28,10 @@ def pieces(
 
 
 def read(path: Path, name: str, extractor: ExtractorProcess) -> str:
-    """Return the text of a file.
+    """Return the text of a file. The suffix of its name says how to read it.
 
-    Args:
-        path: where its content lies.
-        name: what it is called; the suffix says how to read it.
-        extractor: the process for what is not plain text.
-
-    Raises:
-        Unreadable: it is empty, too large, broken, or of a kind that is not read here.
-        FileNotFoundError: it has been deleted.
+    Raises `Unreadable` if it is empty, too large, broken, or of a kind that is not read here, and
+    `FileNotFoundError` if it has been deleted.
     """
     suffix = Path(name).suffix.lower()
     kind = EXTRACTED.get(suffix)

@@ -171,9 +171,7 @@ class Index:
     def finish(self, seq: int, owner: str, used: int, error: LastError | None) -> None:
         """Store how the reading of a file ended, if this server still had to read it.
 
-        Args:
-            used: how many bytes its passages take.
-            error: why it could not be read; None if it was.
+        Its passages take `used` bytes. The error says why it could not be read, if it could not.
         """
         with self._transaction():
             if row := self.wanted(seq, owner):

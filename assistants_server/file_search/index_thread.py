@@ -17,13 +17,9 @@ SECONDS_BETWEEN_TRIES = 0.05
 
 
 class IndexThread:
-    """One connection to the index, and the one thread that uses it.
+    """One connection to the index, made at the first use, and the one thread that uses it.
 
     There is one to write, one to look up, and one to search: SQLite lets them run at once.
-
-    Args:
-        path: the index's file, made at the first use.
-        name: what the thread does, for a debugger.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -33,11 +29,7 @@ class IndexThread:
         self._closing = False
 
     async def do(self, work: Callable[[Index], T]) -> T:
-        """Return ``work(index)``; try again while another process has locked the index.
-
-        Raises:
-            sqlite3.OperationalError: it stayed locked for too long, or the disk is full.
-        """
+        """Return ``work(index)``; try again for a minute while it is locked by another process."""
         loop = asyncio.get_running_loop()
         deadline = time.monotonic() + SECONDS_FOR_A_LOCK
         while True:

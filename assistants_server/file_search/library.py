@@ -54,11 +54,7 @@ class Library:
         self._reader.wake(untidy=True)
 
     async def adopt(self, alive: set[str]) -> None:
-        """Delete expired files, and read on for servers that have ended. Call it now and then.
-
-        Args:
-            alive: the names of the servers that have the store open.
-        """
+        """Delete expired files, and read on for servers that have ended. Call it now and then."""
         await self.delete_expired_files()
         gone, self._alive = self._alive - alive, alive
         readers: set[str | None] = set()
@@ -70,10 +66,7 @@ class Library:
             self._reader.wake()
 
     async def close(self) -> None:
-        """Stop reading. What is not finished is taken up by another server, or the next one.
-
-        Calling it twice is fine.
-        """
+        """Stop reading. What is not finished is taken up by another server, or the next one."""
         await self._reader.close()
         if self._path.exists():
             with suppress(Exception):  # what stays claimed is adopted when this server has ended
@@ -88,13 +81,9 @@ class Library:
         chunking_strategy: dict[str, Any] | None = None,
         **fields: Any,
     ) -> VectorStore:
-        """Store a new vector store, and begin to read its files.
+        """Store a new vector store, and begin to read its files. The fields are `VectorStoreRow`'s.
 
-        Args:
-            fields: those of `VectorStoreRow`.
-
-        Raises:
-            NotFound: one of the files is not here; nothing is stored.
+        Nothing is stored if one of the files is not here: that raises `NotFound`.
         """
         for file_id in file_ids:
             self._store.get(FileObject, file_id)
@@ -105,11 +94,7 @@ class Library:
         return await self.get(row.id)
 
     async def get(self, store_id: str) -> VectorStore:
-        """Return a vector store with its counts as they are now.
-
-        Raises:
-            NotFound: there is none.
-        """
+        """Return a vector store with its counts as they are now; raise `NotFound` if it is gone."""
         return await self.counted(self._store.get(VectorStoreRow, store_id))
 
     async def counted(self, row: VectorStoreRow) -> VectorStore:
@@ -142,11 +127,8 @@ class Library:
     async def add(self, store_id: str, file_id: str, **settings: Any) -> VectorStoreFile:
         """Add a file to a vector store; it is read in the background.
 
-        Args:
-            settings: `attributes` and `chunking_strategy`, as JSON has them.
-
-        Raises:
-            NotFound: there is no such store, or no such file.
+        The settings are `attributes` and `chunking_strategy`, as JSON has them. Raises `NotFound` if
+        there is no such store, or no such file.
         """
         (added,) = await self._add(store_id, [{"file_id": file_id, **settings}])
         self._store.get(FileObject, file_id)  # deleted meanwhile
@@ -155,11 +137,7 @@ class Library:
     async def add_batch(
         self, store_id: str, files: Iterable[dict[str, Any]]
     ) -> VectorStoreFileBatch:
-        """Add several files at once, each given as the arguments of `add`.
-
-        Raises:
-            NotFound: there is no such store, or one of the files is not here; none is added.
-        """
+        """Add several files, each given as the arguments of `add`; or none, and raise `NotFound`."""
         row = FileBatchRow(id=new_id("vsfb_"), created_at=now(), vector_store_id=store_id)
         async with self._store.writing():
             self._store.get(VectorStoreRow, store_id)
@@ -190,11 +168,7 @@ class Library:
         return [file for file, _ in added]
 
     async def batch(self, store_id: str, batch_id: str) -> VectorStoreFileBatch:
-        """Return a batch with its counts as they are now.
-
-        Raises:
-            NotFound: there is none.
-        """
+        """Return a batch with its counts as they are now; raise `NotFound` if there is none."""
         row = self._store.get(FileBatchRow, batch_id, store_id)
         counts = await self._looking.do(lambda index: index.counts(store_id, batch_id))
         status = "cancelled" if counts["cancelled"] else "completed"
@@ -220,11 +194,7 @@ class Library:
         return await self._looking.do(lambda index: index.files(store_id, batch_id))
 
     async def file(self, store_id: str, file_id: str) -> VectorStoreFile:
-        """Return a file of a vector store.
-
-        Raises:
-            NotFound: it is not in there.
-        """
+        """Return a file of a vector store; raise `NotFound` if it is not in there."""
         self._store.get(VectorStoreRow, store_id)
         found = await self._looking.do(lambda index: index.get(store_id, file_id))
         if found is None:
@@ -232,11 +202,7 @@ class Library:
         return found
 
     async def label(self, store_id: str, file_id: str, attributes: dict) -> VectorStoreFile:
-        """Change the attributes of a file of a vector store.
-
-        Raises:
-            NotFound: it is not in there.
-        """
+        """Change the attributes of a file of a store; raise `NotFound` if it is not in there."""
         self._store.get(VectorStoreRow, store_id)
         changed = await self._writing.do(lambda index: index.label(store_id, file_id, attributes))
         if changed is None:
@@ -244,22 +210,14 @@ class Library:
         return changed
 
     async def remove(self, store_id: str, file_id: str) -> None:
-        """Take a file out of a vector store.
-
-        Raises:
-            NotFound: it is not in there.
-        """
+        """Take a file out of a vector store; raise `NotFound` if it is not in there."""
         self._store.get(VectorStoreRow, store_id)
         if not await self._writing.do(lambda index: index.remove(store_id, file_id)):
             raise NotFound("vector store file", file_id)
         self._reader.wake()
 
     async def delete_file(self, file_id: str) -> None:
-        """Delete a file with its content, and take it out of all vector stores.
-
-        Raises:
-            NotFound: there is none.
-        """
+        """Delete a file, here and in all vector stores; raise `NotFound` if there is none."""
         async with self._store.writing(SECONDS_TO_WAIT):
             self._store.delete(FileObject, file_id)
         contents.drop(self._store, file_id)
@@ -268,13 +226,11 @@ class Library:
             self._reader.wake()
 
     async def delete_expired_files(self) -> None:
-        """Delete the files whose time is over."""
         for file_id in self._store.due(now(), FileObject):
             with suppress(NotFound):  # somebody else has deleted it meanwhile
                 await self.delete_file(file_id)
 
     async def passages(self, store_id: str, file_id: str) -> list[str]:
-        """Return what was read of a file."""
         await self.file(store_id, file_id)
         return await self._looking.do(lambda index: index.passages(store_id, file_id))
 
@@ -286,10 +242,7 @@ class Library:
         filter: dict[str, Any] | None = None,
         threshold: float = 0.0,
     ) -> list[Hit]:
-        """Return the passages that fit a question best, best first.
-
-        Vector stores that have been deleted are passed over.
-        """
+        """Return the passages that fit best, best first. Stores that are gone are passed over."""
         there = [store_id for store_id in store_ids if self._touch(store_id)]
         return await self._searching.do(
             lambda index: index.search(there, question, most, filter, threshold)

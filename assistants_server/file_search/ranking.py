@@ -33,10 +33,8 @@ class Ranking:
     ) -> Iterator[tuple[int, float]]:
         """Yield the ids of passages from `first` to `last`, best first, each with its bm25.
 
-        SQLite's bm25 knows how rare a word is and how long the passage; less is better.
-        At most `MOST_MATCHES` passages are ranked. Where the words of the question are in more,
-        only the rarest words are looked for. Where even the rarest one is in more, only the first
-        passages that hold it are ranked.
+        SQLite's bm25 knows how rare a word is and how long the passage; less is better. At most
+        `MOST_MATCHES` passages are ranked: those with the rarest words, or else the first ones.
         """
         if not self.words:
             return iter(())
@@ -76,10 +74,7 @@ class Ranking:
 
 
 def telling(question: str) -> list[str]:
-    """Return the first `MOST_WORDS` words of a question that say what it is about.
-
-    If none does, all of its words count.
-    """
+    """Return the first words of a question that say what it is about; of all words if none does."""
     words = dict.fromkeys(word[0] for word in WORD.finditer(question.lower()))
     chosen = [word for word in words if word not in EMPTY] or words
     return list(islice(chosen, MOST_WORDS))

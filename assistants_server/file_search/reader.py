@@ -30,14 +30,9 @@ TROUBLE = LastError(code="server_error", message="The server had an error; its l
 class Reader:
     """Reads unread files, `READERS` at once, for as long as the server runs.
 
-    Whatever goes wrong is logged, and the reading goes on.
-
-    Args:
-        store: where the contents of files lie. Its owner is the name under which files are claimed,
-            so that two servers on the same file never read the same.
-        writing: the index, to be changed.
-        looking: the index, to be looked at.
-        tidy: clears up what servers that are gone have left.
+    Whatever goes wrong is logged, and the reading goes on. Files are claimed in the name of the
+    store's owner, so that two servers on the same database never read the same. `tidy` clears
+    up what servers that are gone have left.
     """
 
     def __init__(
@@ -59,11 +54,7 @@ class Reader:
         self._finished = asyncio.Condition()
 
     def wake(self, *, untidy: bool = False) -> None:
-        """Look for files to read.
-
-        Args:
-            untidy: clear up first.
-        """
+        """Look for files to read; clear up first if it is untidy."""
         self._untidy = self._untidy or untidy
         for waker in self._wakers:
             waker.set()
@@ -122,10 +113,7 @@ class Reader:
         return True
 
     async def _read(self, unread: Unread) -> None:
-        """Read one file into the index; its status says how that ended.
-
-        If even the status cannot be stored, the file stays unread, and is read again.
-        """
+        """Read one file into the index. If even its status cannot be stored, it is read again."""
         try:
             used, error = await self._fill(unread)
             await self._writing.do(lambda index: index.finish(unread.seq, self._owner, used, error))
@@ -138,11 +126,7 @@ class Reader:
                     return await self._writing.do(give_back)
 
     async def _fill(self, unread: Unread) -> tuple[int, LastError | None]:
-        """Put the passages of a file into the index.
-
-        Returns:
-            How many bytes they take, and why it cannot be read if it cannot.
-        """
+        """Put a file's passages into the index; return their bytes, and why it could not be read."""
         used = number = 0
         try:
             while await self._writing.do(lambda index: index.forget_some(unread.seq)):

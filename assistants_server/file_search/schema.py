@@ -43,9 +43,8 @@ UNREAD = "CREATE INDEX files_unread ON files (owner, seq) WHERE status = 'in_pro
 def open_index(path: Path) -> sqlite3.Connection:
     """Open the index at `path`, for this user alone, creating it if need be.
 
-    Raises:
-        sqlite3.OperationalError: another process holds the file just now; try again.
-        sqlite3.DatabaseError: the file is no index, or it is damaged.
+    Raises `sqlite3.OperationalError` if another process holds the file just now, and other
+    `sqlite3.DatabaseError` if it is no index, or damaged.
     """
     private_files.make_database(path)
     connection = sqlite3.connect(

@@ -22,11 +22,7 @@ class Question(BaseModel):
     metadata: Metadata | None = None
 
     def refuse(self, known: set[str], unsupported: set[str]) -> None:
-        """Refuse a parameter that OpenAI does not have, or that the tutor cannot honour.
-
-        Raises:
-            ApiError: 400, naming the parameter.
-        """
+        """Refuse, with a 400, a parameter that OpenAI does not have or the tutor cannot honour."""
         for name, value in (self.model_extra or {}).items():
             if value is not None and name not in known:
                 message, code = f"Unknown parameter: '{name}'.", "unknown_parameter"
@@ -57,8 +53,6 @@ Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type")
 
 
 class MessageItem(BaseModel):
-    """One message of a conversation."""
-
     type: Literal["message"] = "message"
     role: Literal["user", "assistant", "system", "developer"]
     content: str | list[Part]
@@ -73,8 +67,6 @@ CallId = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class FunctionCall(BaseModel):
-    """A function call that the tutor made."""
-
     type: Literal["function_call"]
     call_id: CallId
     name: FunctionName
@@ -85,8 +77,6 @@ class FunctionCall(BaseModel):
 
 
 class FunctionCallOutput(BaseModel):
-    """The output of a function call."""
-
     type: Literal["function_call_output"]
     call_id: CallId
     output: str
@@ -108,11 +98,7 @@ Item = Annotated[
 
 
 def check_calls(items: Sequence[Item]) -> None:
-    """Refuse calls that share an id, or that do not have one output each, after them.
-
-    Raises:
-        ApiError: 400, naming the call.
-    """
+    """Refuse, with a 400, calls that share an id or do not have one output each, after them."""
     called: set[str] = set()
     waiting: set[str] = set()
     for item in items:

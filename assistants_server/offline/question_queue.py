@@ -23,11 +23,8 @@ class Closed(Exception):
 class QuestionQueue:
     """Asks one tutor, one question after the other, in a thread of its own.
 
-    Args:
-        most_calls: how many function calls a question may take.
-        seconds: how long it may take.
-        most_waiting: how many questions may wait.
-        ahead: whether to start the tutor at once, rather than for the first question.
+    A question may take `most_calls` function calls and so many seconds; `most_waiting` may wait. The
+    tutor is started ahead, or else for the first question.
     """
 
     def __init__(
@@ -47,10 +44,7 @@ class QuestionQueue:
     async def ask(self, conversation: Conversation) -> Reply | None:
         """Return the reply, or None if it takes more calls or more time than it may here.
 
-        Raises:
-            Busy: too many questions wait.
-            Closed: the queue has been closed.
-            NotStarted: the tutor's process cannot be started.
+        Raises `Busy`, `Closed`, or `NotStarted` if the tutor's process cannot be started.
         """
         if self._closed:
             raise Closed

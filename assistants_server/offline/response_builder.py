@@ -11,11 +11,9 @@ from assistants_server.tutor import Reply, ToolCall
 
 
 def build_response(reply: Reply, read: list[str], settings: dict[str, Any]) -> wire.Response:
-    """Return the finished response.
+    """Return the finished response to a request that brought the texts `read`, which are counted.
 
-    Args:
-        read: the texts that the request brought, for counting.
-        settings: the fields of the request that a response repeats.
+    The settings are the fields of the request that a response repeats.
     """
     limit = settings["max_output_tokens"]
     text = reply.text if limit is None else tokens.clip(reply.text, limit)

@@ -75,11 +75,7 @@ class CreateResponse(input_items.Question):
         return None
 
     def check_choice(self) -> None:
-        """Check that a tool fits the tool_choice.
-
-        Raises:
-            ApiError: 400, it does not.
-        """
+        """Refuse, with a 400, a tool_choice that no tool fits."""
         choice, offered = self.tool_choice, [tool.name for tool in self.tools]
         if isinstance(choice, str):
             fits, wanted = bool(offered) or choice != "required", "tool"

@@ -55,11 +55,7 @@ class CodeInterpreterTool(Tool):
         return offer
 
     async def carry_out(self, call: Call) -> runs.CodeInterpreterToolCall:
-        """Run the code.
-
-        Raises:
-            NotFound: one of the files that it can read has been deleted.
-        """
+        """Run the code; raise `NotFound` if one of the files that it can read has been deleted."""
         code = _code(call)
         if code is None:
             problem = 'The arguments must be JSON: {"code": "..."}. Nothing was run.'

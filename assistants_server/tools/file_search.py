@@ -49,11 +49,7 @@ class FileSearchTool(Tool):
     delta_model = runs.FileSearchToolCallDelta
 
     async def carry_out(self, call: Call) -> runs.FileSearchToolCall:
-        """Search the documents.
-
-        Raises:
-            ToolError: one of the vector stores has expired.
-        """
+        """Search the documents; raise `ToolError` if one of the vector stores has expired."""
         library, stores = self.context.library, await self._stores()
         await library.ready(stores, SECONDS_TO_READ)
         options = self.settings.file_search

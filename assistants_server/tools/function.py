@@ -57,11 +57,7 @@ TOOL = FunctionTool
 
 
 class MissingFunction(FunctionTool):
-    """Stands for a function that the model calls though it is not there.
-
-    Args:
-        names: the functions that are.
-    """
+    """Stands for a function that the model calls though only others are there, of these names."""
 
     def __init__(self, names: list[str]) -> None:
         self._names = names

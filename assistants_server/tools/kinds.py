@@ -16,10 +16,7 @@ KINDS: dict[str, type[Tool]] = {each: import_module(f"{__package__}.{each}").TOO
 
 
 class As:
-    """Validates a field by a type that is known at run time only.
-
-    For example ``Annotated[str, As(Literal[TYPES])]``.
-    """
+    """Validates a field by a type known at run time: ``Annotated[str, As(Literal[TYPES])]``."""
 
     def __init__(self, type: Any) -> None:
         self._type = type

@@ -32,11 +32,7 @@ class Call:
     arguments: str
 
     def argument(self, name: str) -> Any:
-        """Return an argument.
-
-        Raises:
-            ValueError: the arguments are not a JSON object, or it is not among them.
-        """
+        """Return an argument; raise `ValueError` if there is none of that name, or no JSON."""
         try:
             return json.loads(self.arguments)[name]
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -47,9 +43,8 @@ class Call:
 class Context:
     """What the tools of one conversation work with.
 
-    Attributes:
-        resources: returns the ids that the assistant and the thread have in their tool resources
-            now, given the tool's type and the name of the list. None is named twice.
+    `resources` returns the ids, each once, that the assistant and the thread have in their tool
+    resources now, given the tool's type and the name of the list.
     """
 
     store: Store
@@ -63,26 +58,16 @@ class Tool:
     """A tool of one conversation, offered to the model as a function.
 
     Its class methods are about recorded calls, which outlast the conversation's settings.
-
-    Attributes:
-        type: its type in the Assistants API; a recorded call has its details under this name.
-        description: what the model reads about it.
-        properties: JSON schemas of its arguments by name; all of them are required.
-        request_model: what a request may say about it.
-        settings_model: the same, as it is stored and answered.
-        record_model: a call in a run step.
-        delta_model: a piece of a call in a stream.
-        streams: which of a call's details grows in a stream while its arguments are written.
     """
 
-    type: ClassVar[str]
-    description: ClassVar[str]
-    properties: ClassVar[dict[str, dict[str, Any]]]
-    request_model: ClassVar[Model]
-    settings_model: ClassVar[Model]
-    record_model: ClassVar[Model]
-    delta_model: ClassVar[Model]
-    streams: ClassVar[str | None] = None
+    type: ClassVar[str]  # in the Assistants API; a recorded call has its details under this name
+    description: ClassVar[str]  # what the model reads about it
+    properties: ClassVar[dict[str, dict[str, Any]]]  # JSON schemas of its arguments, all required
+    request_model: ClassVar[Model]  # what a request may say about it
+    settings_model: ClassVar[Model]  # the same, as it is stored and answered
+    record_model: ClassVar[Model]  # a call in a run step
+    delta_model: ClassVar[Model]  # a piece of a call in a stream
+    streams: ClassVar[str | None] = None  # the detail that grows while the arguments are written
 
     def __init__(self, settings: Any, context: Context) -> None:
         self.settings = settings
@@ -115,8 +100,7 @@ class Tool:
     async def carry_out(self, call: Call) -> Any:
         """Carry out a call; return its `record`, or None if the client carries it out.
 
-        Raises:
-            ToolError: the run cannot go on.
+        Raises `ToolError` if the run cannot go on.
         """
         raise NotImplementedError
 
@@ -133,11 +117,7 @@ class Tool:
 
     @classmethod
     def output(cls, record: Any, number: int) -> str:
-        """Return what the model reads about the outcome of a call.
-
-        Args:
-            number: which of the run's calls it is, from 0.
-        """
+        """Return what the model reads about the outcome of the run's call of this number, from 0."""
         return getattr(record, cls.type).output or ""
 
     @classmethod
@@ -147,10 +127,7 @@ class Tool:
 
     @classmethod
     def streamer(cls) -> Callable[[str], str]:
-        """Return a function that takes a call's arguments piece by piece.
-
-        It returns what each piece adds to the detail that `streams`; by default all of it.
-        """
+        """Return a function that says what a piece of a call's arguments adds to what `streams`."""
         return str
 
     @classmethod

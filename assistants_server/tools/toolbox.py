@@ -13,11 +13,7 @@ from assistants_server.tools.tool import Context, Tool
 
 
 class Toolbox:
-    """The tools of one conversation.
-
-    Args:
-        settings: of its tools, as they are stored.
-    """
+    """The tools of one conversation, made of their settings as they are stored."""
 
     def __init__(self, context: Context, settings: Iterable[AssistantTool]) -> None:
         self._context = context

@@ -25,11 +25,7 @@ OVERTAXED = (TooHard, RecursionError, OverflowError, MemoryError)
 
 
 def within_budget(most_calls: int, compute: Callable[..., T], *args: object) -> T:
-    """Return ``compute(*args)``.
-
-    Raises:
-        OutOfCalls: it needed more than `most_calls` calls.
-    """
+    """Return ``compute(*args)``; raise `OutOfCalls` if it needs more than `most_calls` calls."""
     calls = 0
 
     def count(frame: object, event: str, argument: object) -> None:

@@ -45,18 +45,12 @@ AGGREGATES = {
 
 @dataclass(frozen=True)
 class Program:
-    """Code that answers a question, and the words that go with its output.
-
-    Attributes:
-        intro: what the output is, without a full stop.
-        shows_output: whether the answer repeats what the code printed.
-        writes: the file that it leaves, if it does.
-    """
+    """Code that answers a question, and the words that go with its output."""
 
     code: str
-    intro: str
+    intro: str  # what the output is, without a full stop
     shows_output: bool = True
-    writes: str | None = None
+    writes: str | None = None  # the file that it leaves
 
 
 def calls(conversation: Conversation) -> tuple[ToolCall, ...]:

@@ -21,16 +21,10 @@ class Message:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A tool that the tutor called, or wants called.
-
-    Attributes:
-        name: the tool's name.
-        arguments: JSON, unless the user asked for something broken.
-        output: what came of it; None if it has not been carried out.
-    """
+    """A tool that the tutor called, or wants called; its output is None until then."""
 
     name: str
-    arguments: str
+    arguments: str  # JSON, unless the user asked for something broken
     output: str | None = None
 
 
@@ -51,23 +45,14 @@ class JsonFormat:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A conversation that waits for the tutor.
-
-    Attributes:
-        instructions: how to answer.
-        turns: the messages, and the tool calls between them, oldest first.
-        format: what the answer must look like; None for plain text.
-        tools: the functions that may be called.
-        choice: whether to call one.
-        only_tool: the name of the one function that may be called; None if any may.
-    """
+    """A conversation that waits for the tutor, oldest turns first."""
 
     instructions: str
     turns: tuple[Message | ToolCall, ...]
-    format: JsonFormat | None = None
+    format: JsonFormat | None = None  # plain text
     tools: tuple[Tool, ...] = ()
     choice: Literal["none", "auto", "required"] = "auto"
-    only_tool: str | None = None
+    only_tool: str | None = None  # the name of the one that may be called, unless any may
 
     def recent(self) -> "Conversation":
         """Return the turns since the last answer, with at most `MOST_TURNS` before them."""

@@ -15,15 +15,9 @@ KINDS = ("number", "name", "sign", "unknown")  # of which formulas are made
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula found in a message.
+    """A formula found in a message, as it stands there with plain signs."""
 
-    Attributes:
-        sides: the expressions between its equals signs; one if it has none.
-        source: how it was written, with plain signs.
-        start, end: where it stands in the message with plain signs.
-    """
-
-    sides: tuple[Expr, ...]
+    sides: tuple[Expr, ...]  # between its equals signs
     source: str
     start: int
     end: int
@@ -41,8 +35,7 @@ class Formula:
 def formulas(text: str) -> list[Formula]:
     """Return the formulas in `text`, in order: those with a sign or a function in them.
 
-    Raises:
-        TooHard: a number, a power or a factorial in it is too large to write down.
+    Raises `TooHard` if a number, a power or a factorial in it is too large to write down.
     """
     text = plain(text)
     runs = _grouped(tokens_of(text), lambda token: token.kind in KINDS)

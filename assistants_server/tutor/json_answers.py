@@ -14,16 +14,10 @@ CHARACTERS_OF_A_FIELD = 50  # the least that a field counts for
 
 
 def as_json(lesson: Lesson, text: str, schema: object) -> str:
-    """Return the answer as a JSON text.
+    """Return the lesson, which `text` says in plain words, as a JSON text.
 
-    Args:
-        lesson: what is to be said.
-        text: how it would have been said in plain words.
-        schema: the JSON Schema to fill, by the types and names of its fields; None for an object
-            of our own.
-
-    Raises:
-        TooHard: the schema has more fields than the tutor fills.
+    It fills a JSON Schema by the types and names of its fields; None stands for an object of our
+    own. Raises `TooHard` for a schema with more fields than the tutor fills.
     """
     if schema is None:
         steps = [step.outcome or step.action for step in lesson.steps]

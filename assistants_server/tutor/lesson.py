@@ -14,23 +14,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Lesson:
-    """An answer and its reasons.
+    """An answer and its reasons."""
 
-    Attributes:
-        result: the answer in one sentence, without the full stop.
-        steps: the way to it.
-        more: what a longer answer says as well, in whole sentences.
-        check: how to see that it is right, as half a sentence.
-        value: the bare answer, for those who asked for JSON.
-        pause: seconds between two words, for those who asked for slowness.
-    """
-
-    result: str
+    result: str  # one sentence, without the full stop
     steps: tuple[Step, ...] = ()
-    more: str = ""
-    check: str = ""
-    value: object = None
-    pause: float = 0.0
+    more: str = ""  # what a longer answer says as well, in whole sentences
+    check: str = ""  # how to see that it is right, as half a sentence
+    value: object = None  # the bare answer, for those who asked for JSON
+    pause: float = 0.0  # seconds between two words, for those who asked for slowness
 
     def brief(self) -> str:
         """One sentence."""

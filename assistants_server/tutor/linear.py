@@ -12,11 +12,9 @@ def is_linear(sides: tuple[Expr, ...], x: Symbol) -> bool:
 
 
 def linear_steps(left: Expr, right: Expr, x: Symbol, source: str) -> tuple[Step, ...]:
-    """Return the steps from ``left = right`` to ``x = ...``, without steps that change nothing.
+    """Return the steps from ``left = right`` to ``x = ...``, or to a statement without `x`.
 
     `source` is how the equation was written: SymPy multiplies some brackets out unasked.
-
-    Where the unknown drops out, the last outcome is a statement without it.
     """
     steps = []
 

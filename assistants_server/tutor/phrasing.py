@@ -8,14 +8,7 @@ from assistants_server.tutor.reply import Reply
 
 
 def phrase(conversation: Conversation, lesson: Lesson, text: str) -> Reply:
-    """Return a lesson as a reply.
-
-    Args:
-        text: what to say of it, in plain words.
-
-    Raises:
-        TooHard: the response format asks for more fields than the tutor fills.
-    """
+    """Return a lesson, which `text` says in plain words, as a reply. Raises as `as_json` does."""
     if conversation.format is not None:
         return Reply(as_json(lesson, text, conversation.format.schema), lesson.pause)
     name = conversation.addressee()

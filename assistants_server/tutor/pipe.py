@@ -29,12 +29,7 @@ class Answer:
 
 
 def send_question(stream: IO[bytes], question: Question) -> None:
-    """Write a question.
-
-    Raises:
-        OSError: nobody reads any more.
-        RecursionError: its tools or its format are nested too deep.
-    """
+    """Write a question; `RecursionError` if its tools or its format are nested too deep."""
     # Not asdict, which would copy every schema.
     asked = question.conversation.recent()
     lists = {"turns": list(map(vars, asked.turns)), "tools": list(map(vars, asked.tools))}
@@ -57,7 +52,6 @@ def receive_question(stream: IO[bytes]) -> Question | None:
 
 
 def send_answer(stream: IO[bytes], answer: Answer) -> None:
-    """Write an answer."""
     _send(stream, asdict(answer))
 
 

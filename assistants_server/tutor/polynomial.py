@@ -20,7 +20,6 @@ def roots(left: Expr, right: Expr, x: Symbol) -> list[Expr]:
 
 
 def polynomial_steps(left: Expr, right: Expr, x: Symbol) -> tuple[Step, ...]:
-    """Return the steps that lead to the roots of ``left = right``."""
     polynomial = Poly(left - right, x)
     whole = polynomial.as_expr()
     steps = []

@@ -9,16 +9,10 @@ from assistants_server.tutor.conversation import ToolCall
 
 @dataclass(frozen=True)
 class Reply:
-    """What the tutor says.
-
-    Attributes:
-        text: its words; empty if it only calls tools.
-        pause: seconds that it waits after each word.
-        calls: the tools that it wants called.
-    """
+    """What the tutor says, and the tools that it wants called."""
 
     text: str
-    pause: float = 0.0
+    pause: float = 0.0  # seconds after each word
     calls: tuple[ToolCall, ...] = ()
 
     def writable(self) -> "Reply":

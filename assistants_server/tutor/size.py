@@ -20,11 +20,7 @@ DIGITS_PER_BIT = 0.30103
 
 
 def checked(expr: Expr) -> Expr:
-    """Return `expr`.
-
-    Raises:
-        TooHard: multiplied out it would be too large.
-    """
+    """Return `expr`; raise `TooHard` if it would be too large once it is multiplied out."""
     _measure(expr)
     return expr
 

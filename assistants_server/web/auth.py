@@ -11,13 +11,9 @@ from assistants_server.web.errors import ApiError
 class RequireToken:
     """ASGI middleware that answers 401 unless the header ``Authorization: Bearer <token>`` matches.
 
-    The headers Origin and Host are not checked. A web page can make a browser send requests to this
-    server, for example by DNS rebinding. But it does not know the token, and there is no cookie
-    that the browser would add. Scopes other than HTTP and lifespan, such as WebSockets, are dropped.
-
-    Args:
-        token: what clients must send.
-        open_path: a path that needs no token, such as ``/health``.
+    A web page can make a browser send requests to this server, for example by DNS rebinding. But it
+    does not know the token, and there is no cookie that the browser would add. `open_path` needs no
+    token. Scopes other than HTTP and lifespan, such as WebSockets, are dropped.
     """
 
     def __init__(self, app: ASGIApp, token: str, open_path: str) -> None:

@@ -59,7 +59,6 @@ class _HeadWithBody:
             self._transport.write(head + data)
 
     def close(self) -> None:
-        """Send what has been written, then close."""
         self._send_head()
         self._transport.close()
 

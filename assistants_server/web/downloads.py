@@ -23,9 +23,6 @@ def answer(opened: BinaryIO, file: FileObject, asked: Headers) -> Response:
     A request for one range of bytes, such as ``Range: bytes=5-9``, is answered with 206, or with 416
     if the file has no such bytes. Several ranges and malformed ranges are ignored, and the whole
     file is sent, as RFC 9110 allows (https://www.rfc-editor.org/rfc/rfc9110#section-14.2).
-
-    Args:
-        asked: the headers of the request.
     """
     size = os.fstat(opened.fileno()).st_size
     tag = f'"{file.id}"'  # the content of a file never changes

@@ -8,8 +8,5 @@ def envelope(
     param: str | None = None,
     code: str | None = None,
 ) -> dict[str, dict[str, str | None]]:
-    """Return the body of an error response.
-
-    See https://platform.openai.com/docs/guides/error-codes
-    """
+    """Return an error's body: https://platform.openai.com/docs/guides/error-codes."""
     return {"error": {"message": message, "type": type, "param": param, "code": code}}

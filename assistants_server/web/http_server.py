@@ -23,8 +23,7 @@ TICKS_A_SECOND = 10  # uvicorn's
 class HttpServer:
     """An application on a socket that already listens.
 
-    Args:
-        closing: awaited when the server stops, before it closes its connections.
+    `closing` is awaited when the server stops, before it closes its connections.
     """
 
     def __init__(
@@ -66,7 +65,6 @@ class HttpServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving, and wait until it is done."""
         self._uvicorn.should_exit = True
         if self._thread is not None:
             self._thread.join()
@@ -113,8 +111,7 @@ def _bypass_proxy() -> None:
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on that address, port 0 for one that is free.
 
-    Raises:
-        OSError: the port is in use, or the host is not an address of this machine.
+    Raises `OSError` if the port is in use, or the host is not an address of this machine.
     """
     # Without IPPROTO_TCP asyncio leaves Nagle's algorithm on, and every answer takes 40 ms.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

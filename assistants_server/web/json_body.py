@@ -33,10 +33,8 @@ class _Unusable(Exception):
 def parse(content: bytes) -> Any:
     """Return the value that a JSON text stands for.
 
-    Raises:
-        ApiError: 400; it is not JSON in UTF-8, an object has one name twice, or there are NaN,
-            Infinity, half a surrogate pair, an integer of more than 64 bits, or too many values or
-            levels. `param` names the place where there is one.
+    Refused, with a 400 that names the place, are what is not JSON in UTF-8, a name given twice, NaN,
+    Infinity, half a surrogate pair, an integer of more than 64 bits, and too many values or levels.
     """
     try:
         text = content.decode("utf-8-sig")

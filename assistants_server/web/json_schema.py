@@ -25,7 +25,6 @@ class _Schema(BaseModel):
     ref: Annotated[str, Field(alias="$ref")] = "#"
 
     def references(self) -> list[str]:
-        """Return every ``$ref`` in this schema and its subschemas."""
         inner = [*self.properties.values(), *self.defs.values(), *self.definitions.values()]
         inner += [*self.any_of, *self.one_of, *self.all_of, *([self.items] if self.items else [])]
         return [self.ref, *(reference for each in inner for reference in each.references())]

@@ -45,9 +45,6 @@ def explain(errors: Sequence[ErrorDetails], body: Any) -> tuple[str, str | None,
 
     For a value of a union type pydantic reports one error for each branch. The error with the
     longest path is used, because its branch matched the body best.
-
-    Args:
-        body: the request's body, to tell its keys from the names of union branches.
     """
     error = max(errors, key=lambda error: len(_path(error, body)))
     path = _path(error, body)

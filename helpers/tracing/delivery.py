@@ -26,16 +26,11 @@ PROTOBUF = "application/x-protobuf"
 
 @dataclass(frozen=True)
 class AgentOps:
-    """An AgentOps service and a key for it.
-
-    Attributes:
-        api: its API, for tokens and logs.
-        exporter: where it takes spans.
-    """
+    """An AgentOps service and a key for it."""
 
     key: str = field(repr=False)
-    api: str = "https://api.agentops.ai"
-    exporter: str = "https://otlp.agentops.ai/v1/traces"
+    api: str = "https://api.agentops.ai"  # for tokens and logs
+    exporter: str = "https://otlp.agentops.ai/v1/traces"  # for spans
 
     @classmethod
     def from_environment(cls) -> "AgentOps | None":
@@ -51,10 +46,7 @@ class AgentOps:
 
     @property
     def id(self) -> str:
-        """A name for this service and key that does not tell the key.
-
-        What waits for one account must not reach another.
-        """
+        """Names service and key without telling it: what waits for one must not reach another."""
         return sha256(f"{self.api} {self.exporter} {self.key}".encode()).hexdigest()[:16]
 
 
@@ -84,11 +76,7 @@ class Delivery:
         self._due.set()
 
     def undelivered(self, seconds: float) -> str | None:
-        """Wait until everything has arrived, or it is clear that it will not for now.
-
-        Returns:
-            Why it has not arrived; None if it has.
-        """
+        """Wait until everything has arrived, or return why it will not for now."""
         if self._pid != os.getpid():
             return None  # a forked process leaves it to its parent
         with self._changed:

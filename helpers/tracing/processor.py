@@ -20,13 +20,10 @@ SECONDS_TO_GATHER = 0.1
 
 
 class FileProcessor(SpanProcessor):
-    """Applies the switches to each span that ends, and keeps it.
+    """Applies the switches to each span that ends, keeps it, and tells a delivery if there is one.
 
     A thread writes them together. A file that is locked or full is tried again until it can be
     written. A forked process may end without notice, so there each span is written at once.
-
-    Args:
-        delivery: who sends them to AgentOps; None keeps them here.
     """
 
     def __init__(self, storage: Storage, delivery: Delivery | None) -> None:
@@ -38,7 +35,6 @@ class FileProcessor(SpanProcessor):
         threading.Thread(target=self._work, name="traces", daemon=True).start()
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Note a span that has ended."""
         if not span.context.trace_flags.sampled:
             return
         if self._pid != os.getpid():
@@ -73,11 +69,7 @@ class FileProcessor(SpanProcessor):
         self.force_flush()
 
     def add_log(self, trace_id: str, text: str) -> None:
-        """Keep what was printed during a trace.
-
-        Raises:
-            sqlite3.Error: the file cannot be written.
-        """
+        """Keep what was printed during a trace; raise `sqlite3.Error` if that is not possible."""
         requests = [json.dumps({"body": text}).encode()] if self.delivery else []
         self.storage.add_log(trace_id, text, self._service, requests)
         self._wake()

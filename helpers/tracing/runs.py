@@ -1,9 +1,8 @@
 """One span for each run, from submit to finish, with its steps as children.
 
 AgentOps makes a span for each call: creating a run and, while it is polled, every look at it. Here
-those calls make no spans. The run gets one, which says what AgentOps' would have said of its last
-state, and more: what was asked and answered, and a child for each step. It works with the sync and
-the async client, whichever methods wait for the run.
+the run gets one instead, which says what AgentOps' would have said of its last state, and what was
+asked and answered. It works with the sync and the async client, whichever methods wait for the run.
 """
 
 import time

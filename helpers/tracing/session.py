@@ -25,17 +25,8 @@ _across_cells: "Trace | None" = None  # what start_trace has started and is open
 class Trace:
     """A trace: everything that happens between its start and its end, or inside ``with``.
 
-    Args:
-        name: what it is called, here and on AgentOps' dashboard.
-        tags: to find it by; those given to `connect` are added in front.
-
-    Raises:
-        ValueError: one of the switches is neither true nor false.
-
-    Attributes:
-        name, tags: as given.
-        id: 32 hexadecimal digits, or an empty text if tracing is off.
-        is_open: whether it has not ended yet.
+    The tags given to `connect` are added in front of its own. Its `id` has 32 hexadecimal digits, or
+    none if tracing is off. Raises `ValueError` if one of the switches is neither true nor false.
     """
 
     def __init__(self, name: str, tags: Sequence[str] = ()) -> None:
@@ -102,11 +93,7 @@ class Trace:
         print(f"Trace {self.name}: {said}")
 
     def spans(self) -> list[Span]:
-        """Return the spans that have ended, by their start.
-
-        Raises:
-            sqlite3.Error: their file cannot be read now.
-        """
+        """Return the spans that have ended, by their start. May raise `sqlite3.Error`."""
         if self._processor is None:
             return []
         self._processor.force_flush()
@@ -130,14 +117,7 @@ trace = Trace  # for a block: with trace("quiz", tags=["ana"]): ...
 
 
 def start_agentops(tags: Sequence[str] = ()) -> None:
-    """Start AgentOps, unless it runs already or is switched off.
-
-    Args:
-        tags: for every trace that is started from now on.
-
-    Raises:
-        ValueError: one of the switches is neither true nor false.
-    """
+    """Start AgentOps, unless it runs already or is switched off, with tags for all later traces."""
     _default_tags[:] = tags
     startup.start()
 
@@ -145,10 +125,7 @@ def start_agentops(tags: Sequence[str] = ()) -> None:
 def start_trace(name: str, tags: Sequence[str] = ()) -> None:
     """Start a trace that goes on over the cells of a notebook, until `end_trace`.
 
-    One that was started before in this way and is still open is ended first.
-
-    Raises:
-        ValueError: one of the switches is neither true nor false.
+    One that was started before in this way and is still open is ended first. Raises as `Trace`.
     """
     global _across_cells
     switches.check()
@@ -158,22 +135,14 @@ def start_trace(name: str, tags: Sequence[str] = ()) -> None:
 
 
 def end_trace() -> None:
-    """End the trace that `start_trace` has started, and print one line that says what it was.
-
-    Raises:
-        RuntimeError: there is none.
-    """
+    """End the trace of `start_trace`, and print one line on it; raise `RuntimeError` without one."""
     if _across_cells is None:
         raise RuntimeError("There is no trace to end. Run the cell with start_trace first.")
     _across_cells.end()
 
 
 def latest() -> Trace:
-    """Return the trace that was started last.
-
-    Raises:
-        RuntimeError: there is none.
-    """
+    """Return the trace that was started last; raise `RuntimeError` if there is none."""
     if _latest is None:
         raise RuntimeError("There is no trace yet. Start one with start_trace, or with trace.")
     return _latest

@@ -16,37 +16,23 @@ MOST_REQUEST_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Span:
-    """One span.
-
-    Attributes:
-        trace_id: 32 hexadecimal digits.
-        span_id: 16 hexadecimal digits.
-        parent_id: the parent's, or an empty text for the root of a trace.
-        start, end: nanoseconds since 1970.
-        status: ``ok``, ``error`` or ``unset``; `message` says more about an error.
-        events: what happened at a moment of it, such as an exception, each with `name`, `time`
-            and `attributes`.
-        resource: what is said of the program that made it.
-    """
+    """One span. Its ids are hexadecimal; its times are nanoseconds since 1970."""
 
     trace_id: str
     span_id: str
-    parent_id: str
+    parent_id: str  # empty for the root of a trace
     name: str
     start: int
     end: int
-    status: str
-    message: str
+    status: str  # ok, error or unset
+    message: str  # about an error
     attributes: dict[str, Any]
-    events: list[dict[str, Any]]
-    resource: dict[str, Any]
+    events: list[dict[str, Any]]  # such as an exception, with name, time and attributes
+    resource: dict[str, Any]  # the program that made it
 
 
 def plain_spans(spans: Iterable[ReadableSpan]) -> list[Span]:
-    """Return ended spans as they are kept.
-
-    Times that no clock shows are moved into its range. A span that cannot be read is left out.
-    """
+    """Return ended spans as they are kept: with times of a clock, and without unreadable ones."""
     kept = []
     for span in spans:
         with suppress(Exception):

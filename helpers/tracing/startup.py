@@ -25,13 +25,10 @@ from helpers.tracing.storage import Storage
 
 
 def start() -> FileProcessor | None:
-    """Start AgentOps; later calls return the same.
+    """Start AgentOps once; return what keeps the spans.
 
-    Returns:
-        What keeps the spans; None if `OTEL_SDK_DISABLED` says so, or if it cannot be started, which is printed once.
-
-    Raises:
-        ValueError: one of the switches is neither true nor false.
+    None if `OTEL_SDK_DISABLED` says so, or if it cannot be started, which is printed once. Raises
+    `ValueError` if one of the switches is neither true nor false.
     """
     if (os.environ.get("OTEL_SDK_DISABLED") or "").strip().lower() == "true":
         return None

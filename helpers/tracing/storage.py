@@ -50,26 +50,18 @@ FROM pragma_page_count, pragma_freelist_count, pragma_page_size
 
 @dataclass(frozen=True)
 class Unsent:
-    """A request that a service is still to get.
-
-    Attributes:
-        trace_id: of the trace whose prints the body holds; empty if it holds spans.
-    """
+    """A request that a service is still to get."""
 
     id: int
-    trace_id: str
+    trace_id: str  # of the trace whose prints the body holds; empty if it holds spans
     body: bytes
 
 
 class Storage:
     """The traces of all programs that use this file; the oldest are forgotten.
 
-    May be used by several threads and several processes, also forked ones.
-
-    Raises:
-        OSError: the file cannot be made.
-        sqlite3.Error: the file cannot be used, or, in each method, not now. What was to be added
-            is not there then, and nobody is locked out.
+    May be used by several threads and several processes, also forked ones. Each method may raise
+    `sqlite3.Error`; what was to be added is not there then, and nobody is locked out.
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,10 +97,7 @@ class Storage:
     def add_log(
         self, trace_id: str, body: str, service: str = "", requests: Sequence[bytes] = ()
     ) -> None:
-        """Keep what was printed during a trace, and the requests that a service is to get for it.
-
-        Lone surrogates become question marks.
-        """
+        """Keep what was printed during a trace, lone surrogates as `?`, and the requests for it."""
         row = (trace_id, body.encode(errors="replace").decode())
         waiting = [(service, trace_id, request) for request in requests]
         self._add("INSERT INTO logs VALUES (?, ?)", [row], waiting)
@@ -137,7 +126,6 @@ class Storage:
         self._execute("DELETE FROM outbox WHERE id = ?", unsent.id)
 
     def close(self) -> None:
-        """Close the file."""
         with self._lock:
             self._close()
 

@@ -62,11 +62,7 @@ def prints() -> bool:
 
 
 def check() -> None:
-    """Look at the switches before anything is sent.
-
-    Raises:
-        ValueError: one of them is neither true nor false.
-    """
+    """Raise `ValueError` if one of the switches is neither true nor false."""
     contents(), machine(), prints()
 
 

@@ -23,22 +23,15 @@ def kind_of(span: Span) -> str:
 
 @dataclass
 class Total:
-    """The spans of one kind.
-
-    Attributes:
-        nanoseconds: how long they took, one after another.
-        dollars: what the tokens cost, as far as the price table knows the model.
-        unpriced: models that it does not know.
-    """
+    """The spans of one kind."""
 
     calls: int = 0
-    nanoseconds: int = 0
+    nanoseconds: int = 0  # one after another
     tokens: int = 0
-    dollars: float = 0.0
-    unpriced: set[str] = field(default_factory=set)
+    dollars: float = 0.0  # as far as the price table knows the model
+    unpriced: set[str] = field(default_factory=set)  # models that it does not know
 
     def add(self, span: Span) -> None:
-        """Count a span in."""
         self.calls += 1
         self.nanoseconds += span.end - span.start
         prompt = span.attributes.get("gen_ai.usage.prompt_tokens", 0)

@@ -32,17 +32,12 @@ COLUMNS = ("kind", "calls", "time", "tokens", "cost")
 
 
 class Row(NamedTuple):
-    """One line of a waterfall.
-
-    Attributes:
-        start: nanoseconds from the beginning of the trace to that of the span.
-        left, width: where its bar begins and how long it is, as parts of the whole trace.
-    """
+    """One line of a waterfall."""
 
     span: Span
     depth: int
-    start: int
-    left: float
+    start: int  # nanoseconds from the beginning of the trace
+    left: float  # where its bar begins, as a part of the whole trace
     width: float
 
     @property
@@ -82,12 +77,7 @@ class Row(NamedTuple):
 
 
 class Waterfall:
-    """The spans of a trace. Shows itself in a notebook, and as text elsewhere.
-
-    Attributes:
-        rows: parents before their children, children by their start.
-        totals: calls, time, tokens and estimated cost, by kind.
-    """
+    """The spans of a trace, parents first. Shows itself in a notebook, and as text elsewhere."""
 
     def __init__(self, name: str, spans: list[Span]) -> None:
         self.name = name
@@ -144,11 +134,7 @@ class Waterfall:
 
 
 def show_trace(trace: Trace | None = None) -> Waterfall:
-    """Return a trace as a waterfall: the last one that was started, unless another is given.
-
-    Raises:
-        RuntimeError: there is none.
-    """
+    """Return a trace as a waterfall: by default the last one; raise `RuntimeError` without one."""
     trace = trace or latest()
     return Waterfall(trace.name, trace.spans())
 
