@@ -33,8 +33,12 @@ def connect(tags: Sequence[str] = ()) -> OpenAI:
       that `OPENAI_BASE_URL` names, for each model turn.
     - none of them (offline): the server is started, and the scripted tutor answers.
 
-    The tags are for every trace that is started later. Raises `StoreError` if the server's database
-    cannot be used, and `ValueError` if a variable that switches tracing is neither true nor false.
+    Args:
+        tags: for every trace that is started later.
+
+    Raises:
+        StoreError: the server's database cannot be used.
+        ValueError: a variable that switches tracing is neither true nor false.
     """
     start_agentops(tags)
     warnings.filterwarnings("ignore", DEPRECATED, DeprecationWarning)

@@ -22,7 +22,10 @@ class RunNotCompleted(Exception):
 
 
 def submit_message(client: OpenAI, assistant_id: str, thread: Thread, user_message: str) -> Run:
-    """Add a user's message to a thread; return a run, still ``queued``, that answers it."""
+    """Add a user's message to a thread, and create a run that answers it.
+
+    Returns at once, with a run that is ``queued``.
+    """
     client.beta.threads.messages.create(thread.id, role="user", content=user_message)
     return client.beta.threads.runs.create(thread.id, assistant_id=assistant_id)
 
@@ -38,11 +41,16 @@ def wait_on_run(
 ) -> Run:
     """Wait until a run is ``completed``, or until it ``requires_action`` of yours, and return it.
 
-    Asks after 5 milliseconds, then ever more rarely, at last every half second. `progress` says
-    whether to print status and time, in one line; by default only in a notebook.
+    Asks after 5 milliseconds, then ever more rarely, at last every half second.
 
-    Raises `RunNotCompleted`, with the reason, if it ended otherwise, and `TimeoutError` if it still
-    works after `timeout` seconds; the run itself goes on.
+    Args:
+        timeout: seconds to wait at most. The run itself goes on.
+        progress: whether to print status and time, in one line; by default only in a notebook.
+
+    Raises:
+        RunNotCompleted: it ended as failed, cancelled, expired or incomplete; the message says
+            why.
+        TimeoutError: it was still working.
     """
     show = _in_notebook() if progress is None else progress
     started, pause = time.monotonic(), FIRST_PAUSE

@@ -17,7 +17,9 @@ def show_json(item: BaseModel, *fields: str) -> None:
 def pretty_print(messages: Iterable[Message], client: OpenAI | None = None) -> None:
     """Print messages as a conversation: who, and what.
 
-    With a client, images are fetched and shown in place in a notebook; without it they are named.
+    Args:
+        client: where to fetch images from, to show them in place in a notebook. Without it they
+            are named.
     """
     for message in messages:
         print(f"{message.role}: {message_text(message)}")

@@ -24,7 +24,12 @@ def upload_files(
     """Upload files, or all files of folders, into a new vector store, and wait until all are read.
 
     Shows a progress bar, and prints the name of each file that could not be read, with the reason.
-    Raises `FileNotFoundError` if there is no such file or folder.
+
+    Args:
+        chunking_strategy: how to cut them, as the API wants it; the default is the API's.
+
+    Raises:
+        FileNotFoundError: there is no such file or folder.
     """
     files = [file for path in paths for file in _files(Path(path))]
     store = client.vector_stores.create(name=name)
@@ -50,7 +55,11 @@ def delete_store(client: OpenAI, store: VectorStore) -> None:
 
 
 def with_footnotes(client: OpenAI, message: Message, width: int = 90) -> str:
-    """Return a message's text with its citations as numbers, and below it what they stand for."""
+    """Return a message's text with its citations as numbers, and below it what they stand for.
+
+    Args:
+        width: how many characters of each passage to show.
+    """
     passages = _passages(client, message)
     text = _text(message)
     notes: dict[str, int] = {}
@@ -99,6 +108,7 @@ def _passages(client: OpenAI, message: Message) -> dict[str, tuple[str, str]]:
 
 
 def _text(message: Message) -> Text:
+    """Return the first text of a message."""
     texts = (block.text for block in message.content if block.type == "text")
     return next(texts, Text(value="", annotations=[]))
 

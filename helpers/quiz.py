@@ -57,9 +57,12 @@ def mock_answer(question: dict) -> str:
 def display_quiz(
     title: str, questions: list[dict], ask: Callable[[dict], str] = mock_answer
 ) -> list[str]:
-    """Print a quiz, and return the response to each question that `ask` returns.
+    """Print a quiz, and return a response to each question.
 
-    The default needs nobody to answer; ``lambda question: input("> ")`` asks at the keyboard.
+    Args:
+        questions: each with `question_text`, and perhaps `question_type` and `choices`.
+        ask: a function that takes a question and returns the user's response. The default needs
+            nobody to answer; ``lambda question: input("> ")`` asks at the keyboard.
     """
     print(f"Quiz: {title}")
     responses = []

@@ -18,10 +18,19 @@ WIDE = widgets.Layout(width="100%", max_width="640px")
 
 
 class QuizForm(widgets.VBox):
-    """A form for the quizzes that a run waits for; `run` is the run as it was last seen.
+    """A form for the quizzes that a run waits for.
 
-    Pressing Submit sends the responses, waits for the run, shows what the tutor says to them, and
-    calls `then`. Raises `ValueError` if the run does not wait for anything.
+    Pressing Submit sends the responses, waits for the run, and shows what the tutor says to them.
+
+    Args:
+        run: a run in `requires_action`, with calls of `display_quiz`.
+        then: called when the feedback is there.
+
+    Attributes:
+        run: the run, as it was last seen.
+
+    Raises:
+        ValueError: the run does not wait for anything.
     """
 
     def __init__(self, client: OpenAI, run: Run, then: Callable[[], object] | None = None) -> None:

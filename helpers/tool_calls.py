@@ -17,8 +17,14 @@ def answer_tool_calls(
 ) -> Run:
     """Carry out the calls that a run waits for, until it needs no more; return the run.
 
-    What a function returns is sent as JSON, a text as it is. If one fails, or is not there, the
-    model is told so and the run goes on. Other arguments go to `wait_on_run`, which may raise.
+    Args:
+        functions: by the names that the assistant knows them by. What one returns is sent as JSON,
+            a text as it is. If one fails, or is not there, the model is told so and the run goes
+            on.
+        waiting: passed on to `wait_on_run`.
+
+    Raises:
+        RunNotCompleted, TimeoutError: as `wait_on_run` does.
     """
     run = wait_on_run(client, run, **waiting)
     while run.status == "requires_action" and run.required_action:

@@ -66,7 +66,10 @@ class Call:
         return ""
 
     async def abandon(self) -> bool:
-        """Interrupt the code, which may yet have to begin, until it ends; return whether it has."""
+        """Interrupt the code until it has ended; return whether it has.
+
+        One interrupt may not be enough, because it has no effect before the code begins to run.
+        """
         deadline = time.monotonic() + SECONDS_TO_STOP
         while self._missing and time.monotonic() < deadline and not self.is_to_end:
             await asyncio.to_thread(self._processes.interrupt)

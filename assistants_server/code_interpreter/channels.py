@@ -1,4 +1,7 @@
-"""Jupyter messages: https://jupyter-client.readthedocs.io/en/stable/messaging.html"""
+"""Sends and receives Jupyter messages over two connections to a kernel, shell and iopub.
+
+See https://jupyter-client.readthedocs.io/en/stable/messaging.html
+"""
 
 import asyncio
 import contextlib

@@ -137,7 +137,10 @@ class Library:
     async def add_batch(
         self, store_id: str, files: Iterable[dict[str, Any]]
     ) -> VectorStoreFileBatch:
-        """Add several files, each given as the arguments of `add`; or none, and raise `NotFound`."""
+        """Add several files, each given as the arguments of `add`.
+
+        If there is no such store, or one of the files is not here, it raises `NotFound` and adds none.
+        """
         row = FileBatchRow(id=new_id("vsfb_"), created_at=now(), vector_store_id=store_id)
         async with self._store.writing():
             self._store.get(VectorStoreRow, store_id)

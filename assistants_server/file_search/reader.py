@@ -54,7 +54,7 @@ class Reader:
         self._finished = asyncio.Condition()
 
     def wake(self, *, untidy: bool = False) -> None:
-        """Look for files to read; clear up first if it is untidy."""
+        """Look for files to read. If `untidy`, clear up first what other servers have left."""
         self._untidy = self._untidy or untidy
         for waker in self._wakers:
             waker.set()

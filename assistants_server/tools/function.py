@@ -57,7 +57,7 @@ TOOL = FunctionTool
 
 
 class MissingFunction(FunctionTool):
-    """Stands for a function that the model calls though only others are there, of these names."""
+    """Stands for a function that the model calls though it is not there. `names` are those that are."""
 
     def __init__(self, names: list[str]) -> None:
         self._names = names

@@ -32,7 +32,11 @@ class Call:
     arguments: str
 
     def argument(self, name: str) -> Any:
-        """Return an argument; raise `ValueError` if there is none of that name, or no JSON."""
+        """Return an argument.
+
+        Raises:
+            ValueError: the arguments are not a JSON object, or it is not among them.
+        """
         try:
             return json.loads(self.arguments)[name]
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -117,7 +121,11 @@ class Tool:
 
     @classmethod
     def output(cls, record: Any, number: int) -> str:
-        """Return what the model reads about the outcome of the run's call of this number, from 0."""
+        """Return what the model reads about the outcome of a call.
+
+        Args:
+            number: which of the run's calls it is, from 0.
+        """
         return getattr(record, cls.type).output or ""
 
     @classmethod
@@ -127,7 +135,10 @@ class Tool:
 
     @classmethod
     def streamer(cls) -> Callable[[str], str]:
-        """Return a function that says what a piece of a call's arguments adds to what `streams`."""
+        """Return a function that takes a call's arguments piece by piece.
+
+        It returns what each piece adds to the detail that `streams`; by default all of it.
+        """
         return str
 
     @classmethod

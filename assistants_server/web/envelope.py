@@ -8,5 +8,8 @@ def envelope(
     param: str | None = None,
     code: str | None = None,
 ) -> dict[str, dict[str, str | None]]:
-    """Return an error's body: https://platform.openai.com/docs/guides/error-codes."""
+    """Return the body of an error response.
+
+    See https://platform.openai.com/docs/guides/error-codes
+    """
     return {"error": {"message": message, "type": type, "param": param, "code": code}}

@@ -1,4 +1,7 @@
-"""Fields of requests: https://platform.openai.com/docs/api-reference/assistants"""
+"""Field types shared by the request bodies, with the limits of OpenAI's API reference.
+
+See https://platform.openai.com/docs/api-reference/assistants
+"""
 
 from typing import Annotated, Any, Literal
 
