@@ -6,7 +6,8 @@ For example ``【1:0†groups.md】``: the first passage of the run's second too
 import re
 
 LONGEST_NAME = 300
-MARK = re.compile(r"【\d{1,9}:\d{1,9}†[^】\n]{0,300}】")
+BEGINNING = ("【", r"\d{1,9}", ":", r"\d{1,9}", "†", r"[^】\n]{0,300}")  # the parts before the last
+MARK = re.compile("".join(BEGINNING) + "】")
 UNFIT = re.compile(r"[】\n]")
 
 

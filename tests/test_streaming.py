@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from assistants_server.engine.deltas import text
 from assistants_server.engine.feed import MOST_WAITING, Feed
+from assistants_server.tools import Shown
 from assistants_server.tools.code_interpreter import CodeReader
 from tests.conftest import MODEL
 from tests.serving import client_of, connected, serving
@@ -421,7 +422,7 @@ def test_a_reader_that_is_slow_gets_its_pieces_joined():
         feed = Feed()
         with feed.subscribe("run_1") as slow, feed.subscribe("run_1") as other:
             for number in range(10_000):
-                feed.publish_piece("run_1", text("msg_1", 0, f"{number} ", False))
+                feed.publish_piece("run_1", text("msg_1", 0, Shown(f"{number} ", None)))
             feed.close("run_1", "no more")
             assert len(slow._waiting) <= MOST_WAITING + 2
             told = [[event async for event in reader] for reader in (slow, other)]
@@ -436,7 +437,7 @@ def test_a_reader_that_is_slow_gets_its_pieces_joined():
 
 def test_nobody_listens():
     feed = Feed()
-    feed.publish_piece("run_1", text("msg_1", 0, "said", False))
+    feed.publish_piece("run_1", text("msg_1", 0, Shown("said", None)))
     feed.close("run_1", "no more")
     assert feed._subscriptions == {}
 

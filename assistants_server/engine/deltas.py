@@ -6,7 +6,7 @@ from openai.types.beta.threads import MessageDeltaEvent
 from openai.types.beta.threads.runs import ToolCallDelta
 
 from assistants_server.engine.feed import Delta
-from assistants_server.tools import Tool
+from assistants_server.tools import Shown, Tool
 from assistants_server.wire import RunStepDeltaEvent
 
 MESSAGE, STEP = "thread.message.delta", "thread.run.step.delta"
@@ -14,7 +14,7 @@ MESSAGE, STEP = "thread.message.delta", "thread.run.step.delta"
 
 def of_message(message_id: str, block: dict[str, Any]) -> MessageDeltaEvent:
     """Return an event that adds to a block of a message, given with its index."""
-    delta = {"role": "assistant", "content": [block]}
+    delta = {"content": [block]}
     return MessageDeltaEvent.model_validate({"id": message_id, "object": MESSAGE, "delta": delta})
 
 
@@ -24,12 +24,23 @@ def of_call(step_id: str, call: ToolCallDelta) -> RunStepDeltaEvent:
     return RunStepDeltaEvent.model_validate({"id": step_id, "object": STEP, "delta": delta})
 
 
-def text(message_id: str, index: int, value: str, refusal: bool) -> Delta:
-    """Return a piece of what a message says, or of its refusal."""
+def text(message_id: str, index: int, piece: Shown) -> Delta:
+    """Return a piece of what a message says."""
 
     def build(value: str) -> MessageDeltaEvent:
-        kind, said = ("refusal", value) if refusal else ("text", {"value": value})
-        return of_message(message_id, {"index": index, "type": kind, kind: said})
+        said = {"value": value, "annotations": piece.annotations}
+        return of_message(message_id, {"index": index, "type": "text", "text": said})
+
+    # What has annotations is not joined with anything.
+    joined_with = "text" if piece.annotations is None else object()
+    return Delta(MESSAGE, (message_id, index, joined_with), piece.text, build)
+
+
+def refusal(message_id: str, index: int, value: str) -> Delta:
+    """Return a piece of a refusal."""
+
+    def build(value: str) -> MessageDeltaEvent:
+        return of_message(message_id, {"index": index, "type": "refusal", "refusal": value})
 
     return Delta(MESSAGE, (message_id, index), value, build)
 

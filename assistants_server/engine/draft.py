@@ -22,11 +22,10 @@ class Draft:
         self._calls: dict[int, CallBegun] = {}
         self._streamers: dict[int, Callable[[str], str]] = {}
 
-    @property
-    def content(self) -> list[MessageContent]:
-        """What has been said, for a message that will not be finished."""
+    def break_off(self) -> list[MessageContent]:
+        """Return what has been said, for a message that will not be finished."""
         said = self._said()
-        return self._records.front + said if said else []
+        return self._records.content(said) if said else []
 
     def writes(self, piece: Piece) -> bool:
         """Return whether a piece begins a message or a step, which is written at once."""
@@ -46,6 +45,9 @@ class Draft:
         if self._calls:  # the message before the calls is written; what came later is not
             if later := turn.blocks[len(self._said()) :]:
                 self._records.open_message()
+                for number, whole in enumerate(later):
+                    block = Block(number, refusal=whole.type == "refusal")
+                    self._records.add_text(block, _text(whole))
                 self._records.close_message(later)
         elif turn.blocks:
             # Some servers send a text only when it is whole.

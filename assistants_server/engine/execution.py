@@ -182,7 +182,7 @@ class Execution:
     async def _finish(self, end: End) -> None:
         """Write the end of the run, and of its open step and message, as soon as that is possible."""
         fields = {"run": self.run_id, "status": end.status, "error": end.error and end.error.code}
-        written = self.draft.content if self.draft else []
+        written = self.draft.break_off() if self.draft else []
         waiting = False
         while True:
             try:

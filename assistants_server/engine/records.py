@@ -12,7 +12,7 @@ from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import end_step, leave_incomplete
 from assistants_server.engine.turn import Block
 from assistants_server.store import ModelItems, Store, new_id
-from assistants_server.tools import KINDS, Tool, Toolbox
+from assistants_server.tools import KINDS, Annotator, Places, Shown, Tool, Toolbox, annotations
 from assistants_server.wire import Run, RunStep
 
 
@@ -32,6 +32,8 @@ class Records:
         self._feed = feed
         self._toolbox = toolbox
         self._message = self._message_step = self._calls_step = ""
+        self._places: list[Places] = []
+        self._annotators: dict[int, Annotator] = {}  # by the index of the block
 
     def open_message(self) -> None:
         """Begin a message of the assistant, and the step that creates it."""
@@ -43,17 +45,39 @@ class Records:
             self._message_step = self._open_step(creation)
         self._feed.publish(self._run.id, "thread.message.created", message)
         self._feed.publish(self._run.id, "thread.message.in_progress", message)
-        self.front = self._not_shown_yet()
+        calls = self._calls()
+        self.front = self._not_shown_yet(calls)
+        self._places, self._annotators = self._toolbox.places(calls), {}
         for index, block in enumerate(self.front):
             piece = {"index": index, **block.model_dump(exclude_none=True)}
             self._feed.publish(self._run.id, deltas.MESSAGE, deltas.of_message(message.id, piece))
         self._message, self.message_is_open = message.id, True
 
     def add_text(self, block: Block, text: str) -> None:
-        """Publish a piece of the open message. It is written when the message is closed."""
+        """Publish a piece of the open message. It is written when the message is closed.
+
+        What may become an annotated place waits until it is one, or the block ends.
+        """
         index = len(self.front) + block.number
-        delta = deltas.text(self._message, index, text, block.refusal)
-        self._feed.publish_piece(self._run.id, delta)
+        if block.refusal:
+            self._feed.publish_piece(self._run.id, deltas.refusal(self._message, index, text))
+            return
+        if index not in self._annotators:
+            self._show_what_waits()
+            self._annotators[index] = Annotator(self._places)
+        self._show(index, self._annotators[index].read(text))
+
+    def content(self, blocks: list[MessageContent]) -> list[MessageContent]:
+        """Return the content of the open message, whose text will not grow, with annotations.
+
+        Args:
+            blocks: what it says; what calls put in front of a message is added.
+        """
+        self._show_what_waits()
+        for block in blocks:
+            if block.type == "text":
+                block.text.annotations = annotations(self._places, block.text.value)
+        return self.front + blocks
 
     def close_message(
         self,
@@ -64,16 +88,13 @@ class Records:
         """End the open message and its step.
 
         Args:
-            blocks: its content; what calls put in front of a message is added.
+            blocks: what it says.
             cut_short: whether a limit ended it.
         """
-        calls = self._calls()
-        for block in blocks:
-            if block.type == "text":
-                block.text.annotations += self._toolbox.annotations(block.text.value, calls)
+        content = self.content(blocks)
         with self._store.transaction():
             with self._store.change(Message, self._message) as message:
-                message.content = self.front + blocks
+                message.content = content
                 if cut_short:
                     leave_incomplete(message, "incomplete")
                 else:
@@ -122,6 +143,14 @@ class Records:
         """End the open step of calls."""
         self._close_step(self._calls_step)
 
+    def _show(self, index: int, pieces: list[Shown]) -> None:
+        for piece in pieces:
+            self._feed.publish_piece(self._run.id, deltas.text(self._message, index, piece))
+
+    def _show_what_waits(self) -> None:
+        for index, annotator in self._annotators.items():
+            self._show(index, annotator.read("", last=True))
+
     def _open_step(self, details: dict[str, Any]) -> str:
         step = RunStep.model_validate(
             {
@@ -154,9 +183,9 @@ class Records:
         steps = self._store.all(RunStep, self._run.id)
         return [call for step in steps for call in step.calls]
 
-    def _not_shown_yet(self) -> list[MessageContent]:
-        """Return what the run's calls put in front of a message, and no message shows yet."""
-        made = [block for call in self._calls() for block in KINDS[call.type].content(call)]
+    def _not_shown_yet(self, calls: list[ToolCall]) -> list[MessageContent]:
+        """Return what these calls put in front of a message, and no message shows yet."""
+        made = [block for call in calls for block in KINDS[call.type].content(call)]
         if not made:
             return []
         messages = self._store.page(

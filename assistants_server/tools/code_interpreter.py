@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -12,10 +12,14 @@ from openai.types.beta.threads import runs
 from openai.types.responses import FunctionToolParam
 
 from assistants_server.store import NotFound
-from assistants_server.tools.tool import Call, Context, Tool, annotation, sound
+from assistants_server.tools.annotator import Places, beginning
+from assistants_server.tools.tool import Call, Context, Tool, sound
 from assistants_server.web.fields import Body
 
-SANDBOX_PATH = re.compile(r"(?:sandbox:)?/mnt/data/([\w.,+@-]*\w)")
+SCHEME, FOLDER = "sandbox:", "/mnt/data/"
+NAME = r"[\w.,+@-]{0,255}"  # no file has a longer one
+LINK = rf"(?:{SCHEME})?{FOLDER}{NAME}(?<=\w)"  # a full stop or comma behind it is not a part
+LINK_BEGUN = f"{beginning(*SCHEME, *FOLDER, NAME)}|{beginning(*FOLDER, NAME)}"
 BEGINNING = re.compile(r'\s*\{\s*"code"\s*:\s*"')
 # Whole characters of a JSON text. The first half of a pair (d83d) waits for what follows it.
 CHARACTERS = re.compile(
@@ -115,14 +119,14 @@ class CodeInterpreterTool(Tool):
         ]
 
     @classmethod
-    def annotations(
-        cls, context: Context, text: str, records: Sequence[runs.ToolCall]
-    ) -> Iterator[threads.Annotation]:
-        """Yield an annotation for each path of a file that the thread's code has written."""
+    def places(cls, context: Context, records: Sequence[runs.ToolCall]) -> Places | None:
+        """Return the links to files that the thread's code has written."""
         written = context.interpreter.written(context.thread_id)
-        for found in SANDBOX_PATH.finditer(text):
-            if found[1] in written:
-                yield annotation("file_path", found, written[found[1]])
+        if not written:
+            return None
+        return Places(
+            "file_path", LINK, LINK_BEGUN, lambda link: written.get(link.rpartition("/")[2])
+        )
 
 
 TOOL = CodeInterpreterTool

@@ -1,17 +1,18 @@
 """The file search tool: what it looks through, what the model reads, what a message cites."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from openai.types import beta
-from openai.types.beta.threads import Annotation, runs
+from openai.types.beta.threads import runs
 from openai.types.beta.threads.runs.file_search_tool_call import FileSearchResult
 from pydantic import Field
 
-from assistants_server.marks import MARK, mark, place
+from assistants_server.marks import BEGINNING, MARK, mark, place
 from assistants_server.store import NotFound
-from assistants_server.tools.tool import Call, Context, Tool, ToolError, annotation
+from assistants_server.tools.annotator import Places, beginning
+from assistants_server.tools.tool import Call, Context, Tool, ToolError
 from assistants_server.web.fields import Body
 
 MOST_RESULTS = 20
@@ -93,16 +94,18 @@ class FileSearchTool(Tool):
         return cls.public(record).file_search.model_dump(include={"results"}, exclude_none=True)
 
     @classmethod
-    def annotations(
-        cls, context: Context, text: str, records: Sequence[runs.ToolCall]
-    ) -> Iterator[Annotation]:
-        """Yield a citation for each mark that stands for a passage which was found."""
-        for found in MARK.finditer(text):
-            call, passage = place(found[0])
-            record = records[call] if call < len(records) else None
-            if isinstance(record, runs.FileSearchToolCall):
-                for result in (record.file_search.results or [])[passage : passage + 1]:
-                    yield annotation("file_citation", found, result.file_id)
+    def places(cls, context: Context, records: Sequence[runs.ToolCall]) -> Places | None:
+        """Return the marks: each cites a passage that was found."""
+        files = {
+            (call, passage): result.file_id
+            for call, record in enumerate(records)
+            if isinstance(record, runs.FileSearchToolCall)
+            for passage, result in enumerate(record.file_search.results or [])
+        }
+        if not files:
+            return None
+        begun = beginning(*BEGINNING)
+        return Places("file_citation", MARK.pattern, begun, lambda mark: files.get(place(mark)))
 
     @classmethod
     def public(cls, record: runs.FileSearchToolCall) -> runs.FileSearchToolCall:

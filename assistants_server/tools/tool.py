@@ -1,20 +1,20 @@
 """What a tool is: what a model is offered, how its calls are carried out, what is kept of them."""
 
 import json
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from openai.types.beta import AssistantToolChoice
-from openai.types.beta.threads import Annotation, MessageContent
+from openai.types.beta.threads import MessageContent
 from openai.types.beta.threads.runs import ToolCall
 from openai.types.responses import FunctionToolParam
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.file_search import Library
 from assistants_server.store import Store
+from assistants_server.tools.annotator import Places
 
 Model = type[BaseModel]
 
@@ -153,25 +153,14 @@ class Tool:
         return []
 
     @classmethod
-    def annotations(
-        cls, context: Context, text: str, records: Sequence[ToolCall]
-    ) -> Iterable[Annotation]:
-        """Return the annotations of a message's text, given all calls of its run in order."""
-        return ()
+    def places(cls, context: Context, records: Sequence[ToolCall]) -> Places | None:
+        """Return what to annotate in a message, given all calls of its run in order; None: nothing."""
+        return None
 
     @classmethod
     def public(cls, record: Any) -> Any:
         """Return a call without what a client gets only if it asks for it."""
         return record
-
-
-def annotation(type: str, found: re.Match[str], file_id: str) -> Annotation:
-    """Return the annotation of a place in a text that stands for a file."""
-    place = {"text": found[0], "start_index": found.start(), "end_index": found.end()}
-    return _ANNOTATION.validate_python({"type": type, **place, type: {"file_id": file_id}})
-
-
-_ANNOTATION: TypeAdapter[Annotation] = TypeAdapter(Annotation)
 
 
 def sound(text: str) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from openai.types.beta import AssistantTool, AssistantToolChoiceOption
-from openai.types.beta.threads import Annotation
 from openai.types.beta.threads.runs import ToolCall
 from openai.types.responses import FunctionToolParam
 
+from assistants_server.tools.annotator import Places
 from assistants_server.tools.function import MissingFunction
 from assistants_server.tools.kinds import KINDS
 from assistants_server.tools.tool import Context, Tool
@@ -37,7 +37,7 @@ class Toolbox:
         """Return the tool that the model calls by this name, or one that says there is none."""
         return self._by_name.get(name) or MissingFunction([tool.name for tool in self._tools])
 
-    def annotations(self, text: str, records: Sequence[ToolCall]) -> list[Annotation]:
-        """Return the annotations of a message's text, given all calls of its run in order."""
-        found = (each.annotations(self._context, text, records) for each in KINDS.values())
-        return sorted((a for each in found for a in each), key=lambda each: each.start_index)
+    def places(self, records: Sequence[ToolCall]) -> list[Places]:
+        """Return what to annotate in a message, given all calls of its run in order."""
+        found = (each.places(self._context, records) for each in KINDS.values())
+        return [each for each in found if each]
