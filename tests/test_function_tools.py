@@ -62,6 +62,19 @@ def test_a_run_waits_goes_on_and_completes(client, thread, ask):
     assert newest(client, thread).startswith("You got 1 of 1 right.")
 
 
+def test_a_response_format_is_kept_after_the_outputs(client, thread, ask):
+    run = ask(ONE_QUIZ, response_format={"type": "json_object"})
+    client.beta.threads.runs.submit_tool_outputs_and_poll(
+        run_id=run.id,
+        thread_id=thread.id,
+        tool_outputs=[{"tool_call_id": pending(run)[0].id, "output": '["a"]'}],
+        poll_interval_ms=5,
+    )
+    answer = json.loads(newest(client, thread))
+    assert "of 1 right" in answer["answer"]
+    assert answer["value"] == ["a"]
+
+
 def test_the_step_is_open_while_the_run_waits(client, thread, ask):
     run = ask(ONE_QUIZ)
     (step,) = client.beta.threads.runs.steps.list(run.id, thread_id=thread.id).data

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import sympy
 
-from assistants_server.tutor import Conversation, Message, Tool
+from assistants_server.tutor import Conversation, JsonFormat, Message, Tool, ToolCall
 from assistants_server.tutor.answering import answer
 from assistants_server.tutor.topics import topics
 
@@ -153,6 +153,51 @@ def test_every_step_is_shown_otherwise():
 def test_it_calls_people_by_the_name_it_is_told():
     reply = say("2 + 2?", instructions="Please address the user as Jane Doe. She has premium.")
     assert reply == "Jane Doe: 2 + 2 = 4."
+
+
+def concluded(output: str, schema: object, question: str = "Primes, with code", times: int = 1):
+    """Return what the tutor writes in JSON when calls have had that output."""
+    calls = [ToolCall("look_up", "{}", output)] * times
+    turns = (Message("user", question), *calls)
+    return json.loads(answer(Conversation("", turns, format=JsonFormat(schema))).text)
+
+
+def fields(**types: str) -> dict:
+    return {"type": "object", "properties": {name: {"type": types[name]} for name in types}}
+
+
+def test_a_format_is_kept_after_a_call():
+    assert concluded("[2, 3]", None) == {
+        "answer": "look_up answered: [2, 3]",
+        "value": [2, 3],
+        "steps": [],
+    }
+    assert concluded("warm", fields(report="string")) == {"report": "look_up answered: warm"}
+
+
+def test_fields_have_what_the_output_says_of_them():
+    output = '{"city": "Oslo", "degrees": 4, "sunny": false, "unit": "C", "days": ["Mon", "Tue"]}'
+    schema = fields(city="string", degrees="number", sunny="boolean", unit="string")
+    schema["properties"]["unit"]["enum"] = ["F", "C"]
+    schema["properties"]["days"] = {"type": "array", "items": {"type": "string"}}
+    assert concluded(output, schema) == json.loads(output)
+    assert concluded(output, schema, times=2) == json.loads(output)
+
+
+def test_a_list_has_an_item_for_each_value_of_the_output():
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    assert concluded("[2, 3, 5]", {"type": "object", "properties": {"numbers": numbers}}) == {
+        "numbers": [2, 3, 5]
+    }
+    rows = {"type": "array", "items": fields(a="integer")}
+    assert concluded('[{"a": 1}, {"a": 2}]', rows) == [{"a": 1}, {"a": 2}]
+
+
+def test_a_field_of_another_type_is_not_copied():
+    assert concluded('{"degrees": "four", "city": 5}', fields(degrees="number", city="string")) == {
+        "degrees": 0.0,
+        "city": 'look_up answered: {"degrees": "four", "city": 5}',
+    }
 
 
 def test_every_topic_is_found_by_each_of_its_names():

@@ -22,7 +22,7 @@ from assistants_server.tutor import (
 )
 from assistants_server.tutor.budget import OVERTAXED, OutOfCalls, within_budget
 from assistants_server.tutor.conversation import Conversation, ToolCall
-from assistants_server.tutor.json_answers import as_json
+from assistants_server.tutor.json_answers import as_json, from_json
 from assistants_server.tutor.lesson import Lesson
 from assistants_server.tutor.phrasing import decline, phrase
 from assistants_server.tutor.process_limits import CALLS
@@ -77,7 +77,7 @@ def answer(conversation: Conversation, most_calls: int = CALLS) -> Reply:
 
 def _reply(conversation: Conversation) -> Reply:
     if conversation.calls():
-        return Reply(_conclude(conversation))
+        return phrase(conversation, *_conclude(conversation))
     if calls := _calls(conversation):
         return Reply("", calls=calls)
     return phrase(conversation, *_respond(conversation))
@@ -117,8 +117,8 @@ def _forced(conversation: Conversation) -> ToolCall | None:
     return ToolCall(tool.name, as_json(lesson, text, tool.parameters or {"type": "object"}))
 
 
-def _conclude(conversation: Conversation) -> str:
-    """Return what is said when the tools that were called have answered."""
+def _conclude(conversation: Conversation) -> tuple[Lesson, str]:
+    """Return what is said when the tools that were called have answered, and what they found."""
     said = []
     for call in conversation.calls():
         if call.name == coding.TOOL:
@@ -129,7 +129,9 @@ def _conclude(conversation: Conversation) -> str:
             said.append(documents.conclude(conversation, call))
         else:
             said.append(f"{call.name} answered: {call.output}")
-    return "\n\n".join(said)
+    text = "\n\n".join(said)
+    found = [from_json(call.output or "") for call in conversation.calls()]
+    return Lesson(text, value=found[0] if len(found) == 1 else found), text
 
 
 def _respond(conversation: Conversation) -> tuple[Lesson, str]:

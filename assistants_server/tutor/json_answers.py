@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assistants_server.tutor.budget import TooHard
@@ -11,6 +11,7 @@ from assistants_server.tutor.lesson import Lesson, Step
 MAX_DEPTH = 12
 MAX_CHARACTERS = 500_000  # of the strings in an answer
 CHARACTERS_OF_A_FIELD = 50  # the least that a field counts for
+KINDS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
 def as_json(lesson: Lesson, text: str, schema: object) -> str:
@@ -25,6 +26,16 @@ def as_json(lesson: Lesson, text: str, schema: object) -> str:
     else:
         filled = _Filler(lesson, text, schema).fill(schema, "answer", 0)
     return json.dumps(filled, ensure_ascii=False)
+
+
+def from_json(text: str) -> Any:
+    """Return what a JSON text says; the text itself if it is no JSON, which knows no infinity."""
+    try:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return text
+    return value
 
 
 @dataclass
@@ -51,10 +62,15 @@ class _Filler:
                 return self.fill(schema[choice][0], name, depth + 1)
         if "const" in schema:
             return self._given(schema["const"])
+        found = self._found(name)
         if isinstance(schema.get("enum"), list) and schema["enum"]:
-            return self._given(schema["enum"][0])
+            known = found is not None and found in schema["enum"]
+            return self._given(found if known else schema["enum"][0])
         kind = schema.get("type", "object" if "properties" in schema else "string")
-        match kind[0] if isinstance(kind, list) and kind else kind:
+        kind = kind[0] if isinstance(kind, list) and kind else kind
+        if kind == KINDS.get(type(found)) or (kind == "number" and type(found) is int):
+            return self._given(found)
+        match kind:
             case "object":
                 return self._object(schema, depth)
             case "array":
@@ -77,14 +93,27 @@ class _Filler:
         return {field: self.fill(inner, field, depth + 1) for field, inner in fields.items()}
 
     def _array(self, schema: dict, name: str, depth: int) -> list:
-        """Return an item for each step of the lesson."""
-        items, outer = schema.get("items", {}), self.step
+        """Return an item for each step of the lesson; if it has none, for each of its values."""
+        step, lesson = self.step, self.lesson
+        found = self._found(name)
+        values = found if isinstance(found, list) else lesson.value
+        if lesson.steps or not isinstance(values, list):
+            parts = [(each, lesson) for each in lesson.steps or (step,)]
+        else:
+            parts = [(Step("", _plain(each)), replace(lesson, value=each)) for each in values]
         filled = []
-        for step in self.lesson.steps or (outer,):
-            self.step = step
-            filled.append(self.fill(items, name, depth + 1))
-        self.step = outer
+        for self.step, self.lesson in parts:
+            filled.append(self.fill(schema.get("items", {}), name, depth + 1))
+        self.step, self.lesson = step, lesson
         return filled
+
+    def _found(self, name: str) -> Any:
+        """Return what the outputs of functions, where they are JSON objects, say of a name."""
+        value = self.lesson.value
+        outputs = value if isinstance(value, list) else [value]
+        return next(
+            (each[name] for each in outputs if isinstance(each, dict) and name in each), None
+        )
 
     def _string(self, name: str) -> str:
         said = _words_of_step(self.step, name) if self.step else self._words(name)
@@ -123,7 +152,7 @@ class _Filler:
 def _plain(value: object) -> str:
     if isinstance(value, list):
         value = value[0] if value else ""
-    return "" if value is None else str(value)
+    return "" if value is None or isinstance(value, dict) else str(value)
 
 
 def _words_of_step(step: Step, name: str) -> str:

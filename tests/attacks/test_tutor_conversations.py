@@ -33,6 +33,45 @@ def test_a_required_call_is_made_once_whatever_was_said(ask, turns, only_tool): 
     assert (after.text, after.calls) == ("look answered: nothing there", ())
 
 
+@pytest.mark.parametrize(
+    "output",
+    [
+        "NaN",
+        "[1e999]",
+        "-Infinity",
+        "[" * 9000,
+        "1" * 9000,
+        '{"a": {"a": 1}}',
+        "[[[1]]]",
+        "",
+        "null",
+        '"\\ud800"',
+        '{"a": "' + "x" * 99_000 + '"}',
+        str(list(range(20_000))),
+    ],
+    ids=lambda output: output[:20],
+)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        None,
+        {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}},
+        {"properties": {"a": {"enum": [[], {}, 1]}, "b": {"$ref": "#"}, "c": {"type": ["null"]}}},
+        {"$ref": "#"},
+    ],
+    ids=str,
+)
+def test_whatever_a_function_returns_the_answer_is_json(ask, output, schema):  # noqa: F811
+    call = ToolCall("look", "{}", output)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    reply = ask(USER, call, call, format=JsonFormat(schema))
+    json.loads(reply.text, parse_constant=refuse)
+    reply.text.encode()
+
+
 @pytest.mark.parametrize("turns", [(CALL,), (CALL, CALL), (HI, CALL), (USER, HI, CALL, HI)])
 @pytest.mark.parametrize("question", ["Why?", "Are you sure?", "What is the sum of those?", ""])
 def test_calls_without_a_question_lead_to_an_answer(ask, turns, question):  # noqa: F811
