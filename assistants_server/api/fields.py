@@ -8,7 +8,7 @@ from assistants_server.tools import TYPES, As, one_of
 from assistants_server.web.fields import (
     Body,
     JsonObjectFormat,
-    JsonSchema,
+    JsonSchemaFormat,
     TextFormat,
     WithMetadata,
 )
@@ -67,11 +67,6 @@ class ToolResources(Body):
 
 class Modification(WithMetadata):
     tool_resources: ToolResources | None = None
-
-
-class JsonSchemaFormat(Body):
-    type: Literal["json_schema"]
-    json_schema: JsonSchema
 
 
 ResponseFormat = (

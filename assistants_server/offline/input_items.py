@@ -1,11 +1,13 @@
-"""What the bodies of Responses and Chat Completions share: input items, and refused parameters."""
+"""What Responses and Chat Completions share: input items, tools, formats, refused parameters."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from assistants_server.tutor import Conversation, Message, ToolCall
+from assistants_server.tutor import Conversation, JsonFormat, Message, Tool, ToolCall
+from assistants_server.web import fields
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import FunctionName, Metadata, Temperature, TopP
 
@@ -52,15 +54,20 @@ class ImagePart(BaseModel):
 Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type")]
 
 
+def text_of(content: str | Sequence[Part]) -> str:
+    """Return the text of a content, without its pictures."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.text for part in content if part.text)
+
+
 class MessageItem(BaseModel):
     type: Literal["message"] = "message"
     role: Literal["user", "assistant", "system", "developer"]
     content: str | list[Part]
 
     def text(self) -> str:
-        if isinstance(self.content, str):
-            return self.content
-        return "\n".join(part.text for part in self.content if part.text)
+        return text_of(self.content)
 
 
 CallId = Annotated[str, Field(min_length=1, max_length=64)]
@@ -97,31 +104,88 @@ Item = Annotated[
 ]
 
 
-def check_calls(items: Sequence[Item]) -> None:
-    """Refuse, with a 400, calls that share an id or do not have one output each, after them."""
+def check_calls(items: Sequence[Item], param: str) -> None:
+    """Refuse calls that share an id, or that do not have one output each, after them.
+
+    Args:
+        param: the parameter that the items came in.
+
+    Raises:
+        ApiError: 400, naming the call.
+    """
+
+    def wrong(reason: str) -> ApiError:
+        return ApiError(400, f"Invalid '{param}': {reason}.", param=param, code="invalid_value")
+
     called: set[str] = set()
     waiting: set[str] = set()
     for item in items:
         if isinstance(item, FunctionCall):
             if item.call_id in called:
-                raise _wrong_call(f"two function calls have the call_id '{item.call_id}'")
+                raise wrong(f"two function calls have the call_id '{item.call_id}'")
             called.add(item.call_id)
             waiting.add(item.call_id)
         elif isinstance(item, FunctionCallOutput):
             if item.call_id not in called:
-                raise _wrong_call(f"there is no function call with the call_id '{item.call_id}'")
+                raise wrong(f"there is no function call with the call_id '{item.call_id}'")
             if item.call_id not in waiting:
-                raise _wrong_call(f"two outputs have the call_id '{item.call_id}'")
+                raise wrong(f"two outputs have the call_id '{item.call_id}'")
             waiting.remove(item.call_id)
     if waiting:
-        raise _wrong_call(f"there is no output for the function call '{min(waiting)}'")
+        raise wrong(f"there is no output for the function call '{min(waiting)}'")
 
 
-def _wrong_call(reason: str) -> ApiError:
-    return ApiError(400, f"Invalid 'input': {reason}.", param="input", code="invalid_value")
+Choice = Literal["none", "auto", "required"]
 
 
-def conversation(items: Sequence[Item], instructions: str | None = None) -> Conversation:
+@dataclass(frozen=True)
+class ToolSettings:
+    """The functions that may be called.
+
+    Attributes:
+        choice: whether to call one.
+        only: the name of the one that may be called; None if any may.
+    """
+
+    functions: Sequence[fields.FunctionDefinition]
+    choice: Choice
+    only: str | None
+
+    def check(self) -> None:
+        """Check that a function fits the choice.
+
+        Raises:
+            ApiError: 400, it does not.
+        """
+        offered = [function.name for function in self.functions]
+        if self.only is None:
+            fits, wanted = bool(offered) or self.choice != "required", "tool"
+        else:
+            fits, wanted = self.only in offered, f"tool with the name '{self.only}'"
+        if not fits:
+            raise ApiError(
+                400,
+                f"Invalid 'tool_choice': there is no {wanted} in 'tools'.",
+                param="tool_choice",
+                code="invalid_value",
+            )
+
+
+def json_format(
+    wanted: fields.TextFormat | fields.JsonObjectFormat | fields.JsonSchema | None,
+) -> JsonFormat | None:
+    """Return what a request's format asks of the tutor; None for plain text."""
+    if isinstance(wanted, fields.JsonSchema):
+        return JsonFormat(wanted.schema_ or {})
+    return JsonFormat() if isinstance(wanted, fields.JsonObjectFormat) else None
+
+
+def conversation(
+    items: Sequence[Item],
+    tools: ToolSettings,
+    format: JsonFormat | None,
+    instructions: str | None = None,
+) -> Conversation:
     """Return the items as the tutor reads them; system messages are added to the instructions."""
     rules = [instructions or ""]
     turns: list[Message | ToolCall] = []
@@ -135,4 +199,11 @@ def conversation(items: Sequence[Item], instructions: str | None = None) -> Conv
             else:
                 turns.append(Message(item.role, item.text()))
     joined = "\n".join(rule for rule in rules if rule)
-    return Conversation(joined, tuple(turns))
+    return Conversation(
+        joined,
+        tuple(turns),
+        format=format,
+        tools=tuple(Tool(each.name, each.parameters) for each in tools.functions),
+        choice=tools.choice,
+        only_tool=tools.only,
+    )

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from typing import Annotated, Any, Literal, get_type_hints
 
 from fastapi import APIRouter
@@ -15,7 +14,6 @@ from assistants_server.offline import input_items
 from assistants_server.offline.events import SPOKEN, events_of, stream
 from assistants_server.offline.response_builder import build_response
 from assistants_server.offline.tutors import ask
-from assistants_server.tutor import Conversation, JsonFormat, Tool
 from assistants_server.web import fields
 from assistants_server.web.errors import ApiError, refusal
 from assistants_server.web.strict_route import StrictRoute
@@ -58,7 +56,7 @@ class CreateResponse(input_items.Question):
     text: TextSettings | None = None
     max_output_tokens: Annotated[int, Field(ge=16)] | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=128)] = []
-    tool_choice: Literal["none", "auto", "required"] | FunctionChoice = "auto"
+    tool_choice: input_items.Choice | FunctionChoice = "auto"
     parallel_tool_calls: bool = True
 
     def items(self) -> list[input_items.Item]:
@@ -66,39 +64,11 @@ class CreateResponse(input_items.Question):
             return [input_items.MessageItem(role="user", content=self.input)]
         return self.input
 
-    def format(self) -> JsonFormat | None:
-        match self.text and self.text.format:
-            case fields.JsonObjectFormat():
-                return JsonFormat()
-            case JsonSchemaFormat() as given:
-                return JsonFormat(given.schema_ or {})
-        return None
-
-    def check_choice(self) -> None:
-        """Refuse, with a 400, a tool_choice that no tool fits."""
-        choice, offered = self.tool_choice, [tool.name for tool in self.tools]
-        if isinstance(choice, str):
-            fits, wanted = bool(offered) or choice != "required", "tool"
-        else:
-            fits, wanted = choice.name in offered, f"tool with the name '{choice.name}'"
-        if not fits:
-            raise ApiError(
-                400,
-                f"Invalid 'tool_choice': there is no {wanted} in 'tools'.",
-                param="tool_choice",
-                code="invalid_value",
-            )
-
-    def question(self) -> Conversation:
-        """Return what the tutor is asked."""
+    def tool_settings(self) -> input_items.ToolSettings:
         choice = self.tool_choice
-        return replace(
-            input_items.conversation(self.items(), self.instructions),
-            format=self.format(),
-            tools=tuple(Tool(tool.name, tool.parameters) for tool in self.tools),
-            choice=choice if isinstance(choice, str) else "required",
-            only_tool=None if isinstance(choice, str) else choice.name,
-        )
+        if isinstance(choice, str):
+            return input_items.ToolSettings(self.tools, choice, None)
+        return input_items.ToolSettings(self.tools, "required", choice.name)
 
 
 @router.post("/responses", response_model=None)
@@ -143,9 +113,10 @@ async def _try_again(body: CreateResponse) -> tuple[wire.Response, float]:
 async def _respond(body: CreateResponse) -> tuple[wire.Response, float]:
     """Return the tutor's response, and the seconds that it waits after each word."""
     body.refuse(KNOWN, UNSUPPORTED)
-    body.check_choice()
-    items = body.items()
-    input_items.check_calls(items)
-    reply = await ask(body.question())
+    items, tools = body.items(), body.tool_settings()
+    tools.check()
+    input_items.check_calls(items, "input")
+    format = input_items.json_format(body.text.format if body.text else None)
+    reply = await ask(input_items.conversation(items, tools, format, body.instructions))
     settings = body.model_dump(include=REPEATED)
     return build_response(reply, [item.text() for item in items], settings), reply.pause

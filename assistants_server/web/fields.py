@@ -53,3 +53,8 @@ class JsonSchema(Body):
     description: str | None = None
     schema_: Annotated[JsonSchemaObject | None, Field(alias="schema")] = None
     strict: bool | None = None
+
+
+class JsonSchemaFormat(Body):
+    type: Literal["json_schema"]
+    json_schema: JsonSchema

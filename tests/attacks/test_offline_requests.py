@@ -8,6 +8,13 @@ import pytest
 TOOL = {"type": "function", "name": "f"}
 CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
 OUTPUT = {"type": "function_call_output", "call_id": "c", "output": "1"}
+CHAT_TOOL = {"type": "function", "function": {"name": "f"}}
+NAMED = {"type": "function", "function": {"name": "g"}}
+CALLED = {
+    "role": "assistant",
+    "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+}
+ANSWERED = {"role": "tool", "tool_call_id": "c", "content": "1"}
 QUESTION = {"role": "user", "content": "What is 2 + 2?"}
 
 
@@ -103,12 +110,31 @@ def test_an_odd_request_for_a_response(ask, change, param):
     [
         ({"messages": []}, "messages"),
         ({"messages": 5}, "messages"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "function", "content": "x"}]}, "messages[0]"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
+        ({"messages": [QUESTION, ANSWERED]}, "messages"),
+        ({"messages": [QUESTION, CALLED]}, "messages"),
+        ({"messages": [QUESTION, CALLED, CALLED, ANSWERED]}, "messages"),
+        ({"messages": [QUESTION, CALLED, ANSWERED, ANSWERED]}, "messages"),
+        ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages[0].tool_calls[0].id"),
         ({"messages": [{"role": "user", "content": None}]}, "messages[0].content"),
         ({"n": 2}, "n"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_completion_tokens": -5}, "max_completion_tokens"),
-        ({"tools": [TOOL]}, "tools"),
+        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"tools": [TOOL]}, "tools[0].function"),
+        ({"tools": [CHAT_TOOL] * 129}, "tools"),
+        ({"tools": [{**CHAT_TOOL, "type": "custom"}]}, "tools[0].type"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": "sometimes", "tools": [CHAT_TOOL]}, "tool_choice"),
+        ({"tool_choice": NAMED, "tools": [CHAT_TOOL]}, "tool_choice"),
+        ({"response_format": {"type": "xml"}}, "response_format"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": 5}}},
+            "response_format.json_schema.schema",
+        ),
+        ({"stream_options": {"include": True}}, "stream_options.include"),
         ({"stream": 1}, "stream"),
     ],
     ids=str,
