@@ -21,7 +21,7 @@ from assistants_server.api import (
 )
 from assistants_server.engine import Engine, Upstream
 from assistants_server.logs import LogRequests
-from assistants_server.offline import chat_completions, responses
+from assistants_server.offline import chat_completions, embeddings, responses
 from assistants_server.offline.tutors import tutors
 from assistants_server.store import Store
 from assistants_server.web import errors
@@ -71,7 +71,7 @@ def create_app(
     errors.install(app)
     # The first that matches answers, so what is asked most often comes first. /threads/runs must
     # come before /threads/{thread_id}, and what takes all that is left after everything else.
-    turns = (responses, chat_completions) if offline else ()
+    turns = (responses, chat_completions, embeddings) if offline else ()
     rooms = (runs, messages, threads, *turns, run_steps, tool_outputs, assistants, files)
     rooms += (vector_stores, vector_store_files, health)
     app.router.routes[:0] = [route for room in rooms for route in room.router.routes]

@@ -19,7 +19,7 @@ from assistants_server.api import (
     vector_store_files,
     vector_stores,
 )
-from assistants_server.offline import chat_completions, responses
+from assistants_server.offline import chat_completions, embeddings, responses
 from assistants_server.web.json_body import MOST_LEVELS, MOST_VALUES
 from assistants_server.web.strict_route import StrictRoute
 from tests.conftest import MODEL
@@ -284,7 +284,7 @@ def test_an_upgrade_is_passed_over(server):
 def test_every_route_of_ours_reads_strictly():
     """A route that does not would take what is refused above."""
     rooms = (assistants, files, messages, run_steps, runs, threads, tool_outputs)
-    rooms += (vector_store_files, vector_stores, chat_completions, responses)
+    rooms += (vector_store_files, vector_stores, chat_completions, embeddings, responses)
     loose = [
         each.path
         for room in rooms

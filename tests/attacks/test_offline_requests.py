@@ -168,9 +168,17 @@ def test_an_unusual_request_is_answered(ask, change):
 
 
 def test_what_is_not_there_offline_is_a_404_in_the_envelope(ask):
+    answer = ask("images/generations", {"model": "m", "prompt": "x"})
+    assert answer.status_code == 404
+    assert answer.json()["error"]["message"].startswith("Invalid URL (POST /v1/images/generations)")
+
+
+def test_embeddings_are_refused_and_the_answer_says_what_to_do(ask):
     answer = ask("embeddings", {"model": "m", "input": "x"})
     assert answer.status_code == 404
-    assert answer.json()["error"]["message"].startswith("Invalid URL (POST /v1/embeddings)")
+    error = answer.json()["error"]
+    assert (error["param"], error["code"]) == ("model", "model_not_found")
+    assert "OPENAI_API_KEY" in error["message"]
 
 
 @pytest.mark.parametrize("parameters", [{"properties": 5}, {"type": "float"}, {"$ref": "#/x"}])
