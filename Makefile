@@ -73,4 +73,5 @@ $(READY): requirements.lock requirements-uv.lock
 	$(PIP) -r requirements-uv.lock && $(PY) -m uv pip install --quiet --require-hashes -r requirements.lock \
 		|| (echo uv could not install requirements.lock. pip does it now, and takes minutes. \
 		&& $(PIP) -r requirements.lock)
+	$(PY) -m notebooks.book.bytecode
 	$(PY) -c "open('$(READY)', 'w').close()"

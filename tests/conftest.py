@@ -56,6 +56,7 @@ SLOW = {
     "test_a_new_tool.py",
     "test_aimock.py",
     "test_alone.py",
+    "test_bytecode.py",
     "test_dead_agentops.py",
     "test_lab.py",
     "test_live_book.py",
