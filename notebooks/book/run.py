@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,8 +31,11 @@ def run() -> int:
         done = []
         for chapter in pool.map(_execute, chapters()):
             print(chapter.line, flush=True)
+            _page(chapter.path).write_text(_render(chapter), encoding="utf-8")
             done.append(chapter)
-    entries = [(each.page.name, title(each.notebook), question(each.notebook)) for each in done]
+    entries = [
+        (_page(each.path).name, title(each.notebook), question(each.notebook)) for each in done
+    ]
     index = PAGES / "index.html"
     index.write_text(index_page(entries), encoding="utf-8")
     failures = sum(each.failed for each in done)
@@ -42,8 +46,8 @@ def run() -> int:
 
 
 class Executed(NamedTuple):
+    path: Path
     notebook: NotebookNode
-    page: Path
     line: str
     failed: bool
 
@@ -57,22 +61,28 @@ def _execute(path: Path) -> Executed:
         verdict = f"FAILED\n{error}"
     seconds = time.perf_counter() - started
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    page = PAGES / f"{path.stem}.html"
-    page.write_text(_render(notebook, path), encoding="utf-8")
     line = f"{path.stem:<28} {cells:>3} cells {seconds:>6.1f} s  {verdict}"
-    return Executed(notebook, page, line, failed=verdict != "ok")
+    return Executed(path, notebook, line, failed=verdict != "ok")
 
 
-def _render(notebook: NotebookNode, path: Path) -> str:
+def _page(path: Path) -> Path:
+    return PAGES / f"{path.stem}.html"
+
+
+@cache  # it compiles the templates; one thread may use it
+def _exporter() -> HTMLExporter:
     # The template would fetch these from the network; no notebook of ours needs them.
     fetched = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url")
-    exporter = HTMLExporter(
+    return HTMLExporter(
         template_name="lab",
         embed_images=True,
         config=Config({"HTMLExporter": dict.fromkeys(fetched, "")}),
     )
-    resources = {"metadata": {"path": str(path.parent), "name": title(notebook)}}
-    html, _ = exporter.from_notebook_node(notebook, resources)
+
+
+def _render(chapter: Executed) -> str:
+    resources = {"metadata": {"path": str(chapter.path.parent), "name": title(chapter.notebook)}}
+    html, _ = _exporter().from_notebook_node(chapter.notebook, resources)
     html = re.sub(r'href="([\w]+)\.ipynb', r'href="\1.html', html)
     return re.sub(r'href="\.\./README\.md[^"]*"', 'href="index.html"', html)
 
