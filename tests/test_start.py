@@ -1,8 +1,11 @@
 """A server is ready at once, and ends without leaving anything behind."""
 
+import os
 import subprocess
 import sys
 import threading
+
+import pytest
 
 from assistants_server.offline import tutors
 from assistants_server.offline.tutor_process import TutorProcess
@@ -27,6 +30,26 @@ def test_a_server_answers_before_its_tutor_is_there(tmp_path, monkeypatch):
         finally:
             there.set()
     tutors._tutors.close()
+
+
+UNUSED = "sympy jupyter_client zmq tornado ipykernel IPython matplotlib numpy pypdf ipywidgets"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import assistants_server.__main__",
+        "import helpers; helpers.connect().beta.assistants.list()",
+    ],
+    ids=["the server alone", "connect"],
+)
+def test_what_only_some_use_is_not_imported_before_they_do(tmp_path, program):
+    program = f"{program}\nimport sys; print(set({UNUSED.split()}) & set(sys.modules))"
+    environment = {**os.environ, "ASSISTANTS_DB": str(tmp_path / "a.db")}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env=environment
+    )
+    assert ran.stdout.splitlines()[-1:] == ["set()"], ran.stderr
 
 
 def test_stopping_ends_the_thread_and_frees_the_port(tmp_path):

@@ -4,12 +4,15 @@ import asyncio
 import itertools
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from assistants_server.code_interpreter import sandbox, sandbox_limits
 from assistants_server.code_interpreter.server_folders import ServerFolders
-from assistants_server.code_interpreter.workspace import Workspace
 from assistants_server.interpreter_shutdown import in_thread
 from assistants_server.store import Store
+
+if TYPE_CHECKING:
+    from assistants_server.code_interpreter.workspace import Workspace
 
 SECONDS_BETWEEN_LOOKS = 30
 
@@ -43,10 +46,8 @@ class CodeInterpreter:
         if not self._unsafe and not await asyncio.to_thread(sandbox.has_bwrap):
             return Result(sandbox.REFUSED, [])
         if thread_id not in self._workspaces:
-            await asyncio.to_thread(self._folders.make)
-            scratch = self._folders.kernels / str(next(self._numbers))
-            workspace = Workspace(self._store, self._folders.threads / thread_id, scratch)
-            self._workspaces.setdefault(thread_id, workspace)
+            made = await asyncio.to_thread(self._workspace, thread_id)
+            self._workspaces.setdefault(thread_id, made)
         workspace = self._workspaces[thread_id]
         if self._closer is None or self._closer.done():
             self._closer = asyncio.create_task(self._close_idle())
@@ -85,6 +86,14 @@ class CodeInterpreter:
         self._suspects = dead
         for thread_id in self._store.missing(list(self._workspaces)):
             await self.forget(thread_id)  # another server has deleted the thread
+
+    def _workspace(self, thread_id: str) -> "Workspace":
+        # It imports jupyter_client and zmq, which a server that runs no code does without.
+        from assistants_server.code_interpreter.workspace import Workspace
+
+        self._folders.make()
+        scratch = self._folders.kernels / str(next(self._numbers))
+        return Workspace(self._store, self._folders.threads / thread_id, scratch)
 
     async def _close_idle(self) -> None:
         while self._workspaces:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import psutil
-from jupyter_client.launcher import launch_kernel
 
 from assistants_server.code_interpreter import sandbox
 
@@ -30,6 +29,8 @@ class Processes:
     """A kernel's process and all it has started; their environment names `scratch`."""
 
     def __init__(self, command: list[str], scratch: Path) -> None:
+        from jupyter_client.launcher import launch_kernel  # a server that runs no code needs none
+
         pipe = lifeline()
         self._scratch = scratch
         self._popen = launch_kernel(

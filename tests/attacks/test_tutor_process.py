@@ -175,12 +175,6 @@ def test_twenty_hard_questions_at_once_keep_nobody_elses_waiting(own_tutors, ser
     assert all("more than the offline tutor" in each or "stopping" in each for each in said)
 
 
-def test_the_server_itself_does_not_import_sympy():
-    code = "import sys, assistants_server.server as s; print('sympy' in sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert ran.stdout.strip() == "False"
-
-
 def test_the_process_has_nothing_of_the_servers_environment(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", CANARY_KEY)
     tutor = TutorProcess()
