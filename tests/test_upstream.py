@@ -46,6 +46,7 @@ def test_what_the_upstream_is_asked(run_with):
                 "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}],
                 "temperature": 0.5,
                 "store": False,
+                "prompt_cache_key": run.thread_id,
                 "stream": True,
             },
         )
@@ -78,6 +79,13 @@ def test_a_refusal_is_a_refusal(run_with):
             "404: no such model. Does it have the model 'gpt-6-luna'? Set OPENAI_MODEL",
         ),
         (
+            lambda h, _: send_json(h, 404, {"detail": "Not Found"}),
+            "server_error",
+            "404: Not Found. It does not know /responses at this address. Look at OPENAI_BASE_URL, "
+            "which usually ends in /v1. A server that has only /chat/completions can be used "
+            "through the proxy of LiteLLM",
+        ),
+        (
             lambda h, _: send_json(h, 429, {"error": {"message": "slow down"}}),
             "rate_limit_exceeded",
             "429: slow down",
@@ -95,7 +103,18 @@ def test_a_refusal_is_a_refusal(run_with):
         ),
         (lambda h, _: h.connection.shutdown(socket.SHUT_RDWR), "server_error", "hung up"),
     ],
-    ids=["401", "404", "429", "500", "no-stream", "cut", "nothing", "failed", "hang-up"],
+    ids=[
+        "401",
+        "404",
+        "404-path",
+        "429",
+        "500",
+        "no-stream",
+        "cut",
+        "nothing",
+        "failed",
+        "hang-up",
+    ],
 )
 def test_troubles_end_the_run_with_a_reason(run_with, answer, code, words):
     run, messages = run_with(answer)
@@ -116,3 +135,47 @@ def test_nobody_there(tmp_path):
     assert (run.status, run.last_error.code) == ("failed", "server_error")
     assert f"at {gone.base_url} cannot be reached" in run.last_error.message
     assert "Look at OPENAI_BASE_URL" in run.last_error.message
+
+
+NO_CREDIT = {"type": "insufficient_quota", "code": "credit_balance_exhausted", "message": "Empty."}
+SLOW_DOWN = {"type": "tokens", "code": "rate_limit_exceeded", "message": "Slow down."}
+BAD_PROMPT = {"type": "invalid_request_error", "code": "invalid_prompt", "message": "Flagged."}
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "advice"),
+    [
+        (NO_CREDIT, "rate_limit_exceeded", "Add credit to the account of OPENAI_API_KEY."),
+        (SLOW_DOWN, "rate_limit_exceeded", "Wait a while and try again."),
+        (BAD_PROMPT, "invalid_prompt", "Flagged."),
+        ({"code": "server_error", "message": "Sorry."}, "server_error", "Sorry."),
+    ],
+    ids=["no-credit", "slow-down", "invalid-prompt", "other"],
+)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda h, error: send_events(h, [{"type": "error", "error": error}]),
+        lambda h, error: send_events(h, [{"error": error}]),
+        lambda h, error: send_events(h, [{**error, "type": "error"}]),
+        lambda h, error: send_events(
+            h, [{"type": "response.failed", "response": {"error": error}}]
+        ),
+        lambda h, error: send_json(h, 400, {"error": error}),
+    ],
+    ids=["event", "event-without-type", "flat-event", "failed", "status"],
+)
+def test_an_error_keeps_its_code_and_says_what_to_do(run_with, answer, error, code, advice):
+    run, _ = run_with(lambda handler, _: answer(handler, error))
+    assert (run.status, run.last_error.code) == ("failed", code)
+    assert error["message"].rstrip(".") in run.last_error.message
+    assert run.last_error.message.endswith(advice)
+    assert ("Wait a while" in run.last_error.message) == (error is SLOW_DOWN)
+
+
+@pytest.mark.parametrize("status", [402, 429])
+def test_without_credit_nobody_is_told_to_wait(run_with, status):
+    error = {"message": "You exceeded your current quota.", "type": "insufficient_quota"}
+    run, _ = run_with(lambda h, _: send_json(h, status, {"error": error}))
+    assert (run.status, run.last_error.code) == ("failed", "rate_limit_exceeded")
+    assert "waiting does not help" in run.last_error.message

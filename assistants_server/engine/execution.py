@@ -12,11 +12,12 @@ from openai.types.beta.threads.run import RequiredAction
 
 from assistants_server.clock import now
 from assistants_server.engine.draft import Draft
+from assistants_server.engine.failures import UpstreamError
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.prompt import ImageTooLarge, PromptTooLong, build_request
 from assistants_server.engine.records import Records
 from assistants_server.engine.states import End, Ended, end_run, failed
-from assistants_server.engine.turn import Turn, UpstreamError
+from assistants_server.engine.turn import Turn
 from assistants_server.engine.upstream import ModelServer
 from assistants_server.interpreter_shutdown import log_failure, program_ends
 from assistants_server.store import Busy, NotFound, Store, StoreError, Unwritable

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
-from assistants_server.engine.turn import UpstreamError
+from assistants_server.engine.failures import UpstreamError
 
 HIDDEN = "(the key)"
 # A shorter one is no secret but a placeholder, like "ollama", which answers may well contain.

@@ -59,6 +59,9 @@ async def build_request(store: Store, run: Run, toolbox: Toolbox) -> dict[str, A
         # What a model thinks on the way to a call is not kept there, so it is to give it to us.
         "include": ["reasoning.encrypted_content"] if tools else None,
         "store": False,
+        # Requests of one thread begin alike; so they find the machine that has read the beginning.
+        # https://platform.openai.com/docs/guides/prompt-caching
+        "prompt_cache_key": run.thread_id,
     }
     return {name: value for name, value in request.items() if value is not None}
 

@@ -12,7 +12,7 @@ from openai.types.beta.threads.run import IncompleteDetails, LastError, Usage
 from openai.types.beta.threads.runs.run_step import LastError as StepError
 
 from assistants_server.clock import now, now_ms
-from assistants_server.engine.turn import ErrorCode
+from assistants_server.engine.failures import ErrorCode
 from assistants_server.store import NotFound, Store, StoreError, Unreadable
 from assistants_server.tools import sound
 from assistants_server.wire import Run, RunStep

@@ -7,14 +7,14 @@ says of an item counts more than what came before it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from openai.types.beta.threads import MessageContent, RefusalContentBlock, Text, TextContentBlock
 from openai.types.beta.threads.runs.run_step import Usage
 
+from assistants_server.engine.failures import UpstreamError, reported
 from assistants_server.tools import Call, sound
 
-LONGEST_REASON = 2000  # what an upstream says of its trouble may be of any length
 # They say nothing that others do not, and two of them repeat the whole response.
 SKIPPED = (
     "response.created",
@@ -23,16 +23,6 @@ SKIPPED = (
     "response.content_part.done",
     "response.output_text.done",
 )
-
-ErrorCode = Literal["server_error", "rate_limit_exceeded"]
-
-
-class UpstreamError(Exception):
-    """The upstream gave no answer. `code` is for the run's last_error."""
-
-    def __init__(self, message: str, code: ErrorCode = "server_error") -> None:
-        super().__init__(message[:LONGEST_REASON])
-        self.code = code
 
 
 @dataclass
@@ -137,9 +127,9 @@ class TurnReader:
             case "response.completed" | "response.incomplete":
                 self._response = _part(event, "response")
             case "response.failed":
-                raise _failure(_part(event, "response").get("error"))
-            case "error":
-                raise _failure(event.get("error") or event)
+                raise reported(_part(event, "response").get("error"))
+            case kind if kind == "error" or (kind is None and event.get("error")):
+                raise reported(event.get("error") or event)
         return None
 
     def turn(self) -> Turn:
@@ -241,11 +231,3 @@ def _usage(response: dict[str, Any]) -> Usage:
         completion_tokens=written,
         total_tokens=usage.get("total_tokens") or read + written,
     )
-
-
-def _failure(error: Any) -> UpstreamError:
-    said = error if isinstance(error, dict) else {"message": error}
-    message = str(said.get("message") or "The model's server gave no reason.")
-    if said.get("code") == "rate_limit_exceeded":
-        return UpstreamError(message, "rate_limit_exceeded")
-    return UpstreamError(message)

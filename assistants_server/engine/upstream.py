@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
@@ -11,18 +12,16 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 
+from assistants_server.engine.failures import UpstreamError, refused
 from assistants_server.engine.guard import Guard
-from assistants_server.engine.turn import Piece, Turn, TurnReader, UpstreamError
+from assistants_server.engine.refused_fields import dispensable
+from assistants_server.engine.turn import Piece, Turn, TurnReader
 from assistants_server.web.errors import ApiError
 
 # Takes a request to the Responses API, and yields the events that answer it, or raises `ApiError`.
 Tutor = Callable[[dict[str, Any]], AsyncGenerator[dict[str, Any]]]
 
 OPENAI = "https://api.openai.com/v1"
-# Not every server knows these fields; one that refuses them by name is asked again without.
-DISPENSABLE = ("include", "store", "parallel_tool_calls")
-NOT_ALLOWED, NOT_FOUND, TOO_MANY = (401, 403), 404, 429
-MOST_QUOTED = 1000  # characters of its own words, before what we advise
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ class Upstream:
 class ModelServer:
     """A connection to an upstream.
 
-    What the upstream has refused to know is remembered, and not sent again. A redirect is not
-    followed: prompts and the key go to the address that was chosen. Whatever comes back has the
+    What a model's upstream does not take is remembered, and not sent for that model again. A
+    redirect is not followed: prompts and the key go to the address that was chosen. Whatever comes back has the
     key taken out before it is read.
 
     Args:
@@ -64,7 +63,7 @@ class ModelServer:
         self._upstream = upstream
         self._tutor = tutor
         self._client = _client(upstream) if tutor is None else None
-        self._refused: set[str] = set()
+        self._refused: defaultdict[str, set[str]] = defaultdict(set)
 
     async def turn(self, request: dict[str, Any]) -> AsyncIterator[Piece | Turn]:
         """Ask for one turn; yield it piece by piece, and at last the whole `Turn`.
@@ -81,9 +80,9 @@ class ModelServer:
                         yield piece
             turn = reader.turn()
         except ApiError as error:
-            raise self._status_error(error.status, error.body["error"], request) from None
+            raise refused(error.status, error.body["error"], self._who, request["model"]) from None
         except openai.APIStatusError as error:
-            raise self._status_error(error.status_code, error.body, request) from None
+            raise refused(error.status_code, error.body, self._who, request["model"]) from None
         except openai.APITimeoutError:
             raise UpstreamError(f"{self._who} did not answer in time. Try again.") from None
         except openai.APIConnectionError as error:
@@ -112,46 +111,25 @@ class ModelServer:
         if self._client is None:
             assert self._tutor is not None
             return aclosing(self._tutor(request))
+        left_out = self._refused[request["model"]]
         while True:
-            sent = {key: value for key, value in request.items() if key not in self._refused}
+            sent = {name: value for name, value in request.items() if name not in left_out}
             try:
                 # Plain dicts: some servers leave out fields that the SDK's models promise, and
-                # building a model of each event takes longer than all the rest of a turn.
+                # building a model of each event takes longer than all the rest of a turn. And all
+                # events: by default the SDK raises at an "error" that is not null.
                 return await self._client.post(
                     "/responses",
                     body={**sent, "stream": True},
+                    options={"stream_mode": "events"},
                     cast_to=object,
                     stream=True,
                     stream_cls=AsyncStream[object],
                 )
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                said = f"{error.message} {error.body}"
-                refused = {
-                    name for name in DISPENSABLE if name in sent and re.search(rf"\b{name}\b", said)
-                }
-                if not refused:
+                if not (found := dispensable(error) & sent.keys()):
                     raise
-                self._refused |= refused
-
-    def _status_error(self, status: int, body: object, request: dict[str, Any]) -> UpstreamError:
-        message = body.get("message") if isinstance(body, dict) else None
-        said = str(message or "it gave no reason")[:MOST_QUOTED]
-        answered = f"{self._who} answered {status}: {said.rstrip('.')}."
-        if 300 <= status < 400:
-            return UpstreamError(
-                f"{self._who} answers with a redirect ({status}), and the key goes nowhere else. "
-                "Set OPENAI_BASE_URL to the address that it redirects to, if you trust that."
-            )
-        if status in NOT_ALLOWED:
-            return UpstreamError(f"{answered} Look at OPENAI_API_KEY.")
-        if status == NOT_FOUND:
-            return UpstreamError(
-                f"{answered} Does it have the model '{request['model']}'? Set OPENAI_MODEL, and the "
-                "assistant's model, to one that it has; or look at OPENAI_BASE_URL."
-            )
-        if status == TOO_MANY:
-            return UpstreamError(f"{answered} Wait a while and try again.", "rate_limit_exceeded")
-        return UpstreamError(answered if status < 500 else f"{answered} Try again.")
+                left_out |= found
 
     @property
     def _who(self) -> str:

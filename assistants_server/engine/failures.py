@@ -1,0 +1,99 @@
+"""What an upstream says of its trouble, as the reason for which a run fails."""
+
+import re
+from typing import Any, Literal
+
+LONGEST_REASON = 2000  # what an upstream says of its trouble may be of any length
+MOST_QUOTED = 1000  # characters of its own words, before what we advise
+
+ErrorCode = Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
+
+# Values of an error's `code` or `type`. See https://platform.openai.com/docs/guides/error-codes
+NO_CREDIT = {
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+}
+CREDIT = (
+    "There is no credit left: waiting does not help. Add credit to the account of OPENAI_API_KEY."
+)
+NOT_ALLOWED, NO_PAYMENT, NOT_FOUND, TOO_MANY = (401, 403), 402, 404, 429
+ALL_BUT_RESPONSES = (
+    "It does not know /responses at this address. Look at OPENAI_BASE_URL, which usually ends in "
+    "/v1. A server that has only /chat/completions can be used through the proxy of LiteLLM, which "
+    "offers /responses for it."
+)
+
+
+class UpstreamError(Exception):
+    """The upstream gave no answer. `code` is for the run's last_error."""
+
+    def __init__(self, message: str, code: ErrorCode = "server_error") -> None:
+        super().__init__(message[:LONGEST_REASON])
+        self.code = code
+
+
+def reported(error: object) -> UpstreamError:
+    """Return what an error in a stream means.
+
+    Args:
+        error: what is under ``error`` in an event, for example ``{"code": "rate_limit_exceeded",
+            "message": "..."}``. Other servers send other things.
+    """
+    fields = error if isinstance(error, dict) else {"message": error}
+    said = str(fields.get("message") or "The model's server gave no reason.")[:MOST_QUOTED]
+    return _by_kind(fields, said) or UpstreamError(said)
+
+
+def refused(status: int, body: object, who: str, model: str) -> UpstreamError:
+    """Return what an error status means, and what to do about it.
+
+    Args:
+        body: what is under ``error`` in the answer, or all of it.
+        who: the upstream, as the message names it.
+        model: the model that was asked for.
+    """
+    fields = body if isinstance(body, dict) else {}
+    said = str(fields.get("message") or fields.get("detail") or "it gave no reason")[:MOST_QUOTED]
+    answered = f"{who} answered {status}: {said.rstrip('.')}."
+    if by_kind := _by_kind(fields, answered):
+        return by_kind
+    if 300 <= status < 400:
+        return UpstreamError(
+            f"{who} answers with a redirect ({status}), and the key goes nowhere else. "
+            "Set OPENAI_BASE_URL to the address that it redirects to, if you trust that."
+        )
+    if status in NOT_ALLOWED:
+        return UpstreamError(f"{answered} Look at OPENAI_API_KEY.")
+    if status == NO_PAYMENT:
+        return UpstreamError(f"{answered} {CREDIT}", "rate_limit_exceeded")
+    if status == NOT_FOUND and _is_about_a_model(fields, model):
+        return UpstreamError(
+            f"{answered} Does it have the model '{model}'? Set OPENAI_MODEL, and the "
+            "assistant's model, to one that it has; or look at OPENAI_BASE_URL."
+        )
+    if status == NOT_FOUND:
+        return UpstreamError(f"{answered} {ALL_BUT_RESPONSES}")
+    if status == TOO_MANY:
+        return UpstreamError(f"{answered} Wait a while and try again.", "rate_limit_exceeded")
+    return UpstreamError(answered if status < 500 else f"{answered} Try again.")
+
+
+def _by_kind(fields: dict[str, Any], said: str) -> UpstreamError | None:
+    """Return what an error means that says of which kind it is, if it is one that we know."""
+    kinds = {str(fields.get("code")), str(fields.get("type"))}
+    if kinds & NO_CREDIT:
+        # As the hosted API: a run without credit failed with this code.
+        return UpstreamError(f"{said} {CREDIT}", "rate_limit_exceeded")
+    if "rate_limit_exceeded" in kinds:
+        return UpstreamError(f"{said} Wait a while and try again.", "rate_limit_exceeded")
+    if "invalid_prompt" in kinds:
+        return UpstreamError(said, "invalid_prompt")
+    return None
+
+
+def _is_about_a_model(fields: dict[str, Any], model: str) -> bool:
+    """Return whether a 404 is about the model, for example ``The model `x` does not exist``."""
+    said = str(fields.get("message") or "")
+    return fields.get("code") == "model_not_found" or bool(re.search(r"\bmodel\b", said, re.I))
