@@ -1,6 +1,6 @@
 """OpenAI's objects that hold tools and calls, extended by the tools that are only here."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from openai.types import beta
 from openai.types.beta import threads
@@ -22,8 +22,22 @@ class Assistant(beta.Assistant):
     tools: Tools
 
 
+class IncompleteDetails(threads.run.IncompleteDetails):
+    """The description knows two reasons. Runs that a content filter had cut ended with a third.
+
+    See https://github.com/microsoft/semantic-kernel/issues/12752
+    """
+
+    reason: Annotated[
+        Any, As(Literal["max_completion_tokens", "max_prompt_tokens", "content_filter"])
+    ]
+
+
 class Run(threads.Run):
     tools: Tools
+    incomplete_details: Annotated[
+        threads.run.IncompleteDetails | None, As(IncompleteDetails | None)
+    ] = None
     tool_choice: Annotated[
         beta.AssistantToolChoiceOption | None,
         As(Literal["none", "auto", "required"] | ToolChoice | None),

@@ -119,7 +119,7 @@ class Execution:
         self.records = Records(self.store, run, self.feed, toolbox)
         for _ in range(MOST_TURNS):
             turn = await self._turn(run, toolbox)
-            if not turn.calls:
+            if turn.is_last:
                 return _end(turn)
             if waiting := await self._call_tools(turn.calls, toolbox):
                 await self._require_action(waiting)
@@ -129,7 +129,7 @@ class Execution:
     async def _turn(self, run: Run, toolbox: Toolbox) -> Turn:
         """Let the model speak once; its message, if it writes one, is closed at the end.
 
-        A turn without calls ends the run, in the same transaction.
+        Its last turn ends the run, in the same transaction.
         """
         self.draft = Draft(self.records, toolbox)
         async for piece in self.model.turn(await build_request(self.store, run, toolbox)):
@@ -140,11 +140,11 @@ class Execution:
                     self.draft.add(piece)
             else:
                 self.draft.add(piece)
-        if not turn.blocks and not turn.calls:
+        if not (turn.blocks or turn.calls or turn.cut_short):
             raise UpstreamError("The model answered with nothing at all.")
         async with self.store.writing():
             self.draft.finish(turn)
-            ended = None if turn.calls else end_run(self.store, self.run_id, _end(turn))
+            ended = end_run(self.store, self.run_id, _end(turn)) if turn.is_last else None
         self.ended = ended
         return turn
 
@@ -213,7 +213,8 @@ class Execution:
 def _end(turn: Turn) -> End:
     """Return how the run ends with its last turn."""
     if turn.cut_short:
-        return End("incomplete", reason="max_completion_tokens")
+        untold = None if turn.blocks or turn.calls else turn.usage
+        return End("incomplete", reason=turn.cut_short, usage=untold)
     return End("completed")
 
 

@@ -10,7 +10,7 @@ from assistants_server.clock import now, now_ms
 from assistants_server.engine import deltas
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import end_step, leave_incomplete
-from assistants_server.engine.turn import Block
+from assistants_server.engine.turn import Block, CutShort
 from assistants_server.store import ModelItems, Store, new_id
 from assistants_server.tools import KINDS, Annotator, Places, Shown, Tool, Toolbox, annotations
 from assistants_server.wire import Run, RunStep
@@ -82,21 +82,21 @@ class Records:
     def close_message(
         self,
         blocks: list[MessageContent],
-        cut_short: bool = False,
+        cut_short: CutShort | None = None,
         usage: Usage | None = None,
     ) -> None:
         """End the open message and its step.
 
         Args:
             blocks: what it says.
-            cut_short: whether a limit ended it.
+            cut_short: what ended it before it was whole.
         """
         content = self.content(blocks)
         with self._store.transaction():
             with self._store.change(Message, self._message) as message:
                 message.content = content
                 if cut_short:
-                    leave_incomplete(message, "incomplete")
+                    leave_incomplete(message, "incomplete", cut_short)
                 else:
                     message.status, message.completed_at = "completed", now()
             self._feed.publish(self._run.id, f"thread.message.{message.status}", message)
@@ -124,13 +124,15 @@ class Records:
         """Write the calls of the open step, and its usage.
 
         Args:
-            items: the model's reasoning and its calls as it wrote them, for its eyes only.
+            items: the model's reasoning and its calls as it wrote them, for its eyes only. There are
+                none if the calls are not to be carried out.
         """
         with self._store.change(RunStep, self._calls_step) as step:
             step.calls[:] = calls
             step.usage = usage
-        behind = ModelItems(id=ModelItems.id_behind(self._calls_step), items=items)
-        self._store.insert(behind, parent=self._calls_step)
+        if items:
+            behind = ModelItems(id=ModelItems.id_behind(self._calls_step), items=items)
+            self._store.insert(behind, parent=self._calls_step)
 
     def change_call(self, index: int, call: ToolCall) -> None:
         """Write a call of the open step again, with its outcome."""

@@ -8,14 +8,17 @@ from typing import Literal, get_args
 
 from openai.types.beta.threads import Message, MessageContent, RunStatus
 from openai.types.beta.threads.message import IncompleteDetails as MessageIncomplete
-from openai.types.beta.threads.run import IncompleteDetails, LastError, Usage
+from openai.types.beta.threads.run import LastError
+from openai.types.beta.threads.run import Usage as RunUsage
 from openai.types.beta.threads.runs.run_step import LastError as StepError
+from openai.types.beta.threads.runs.run_step import Usage
 
 from assistants_server.clock import now, now_ms
 from assistants_server.engine.failures import ErrorCode
+from assistants_server.engine.turn import CutShort
 from assistants_server.store import NotFound, Store, StoreError, Unreadable
 from assistants_server.tools import sound
-from assistants_server.wire import Run, RunStep
+from assistants_server.wire import IncompleteDetails, Run, RunStep
 
 EndStatus = Literal["completed", "failed", "cancelled", "expired", "incomplete"]
 ENDED: tuple[RunStatus, ...] = get_args(EndStatus)
@@ -51,12 +54,14 @@ class End:
 
     Attributes:
         error: what went wrong, if it has failed.
-        reason: what was cut short, if it is incomplete.
+        reason: what cut it short, if it is incomplete.
+        usage: of a last turn that no step tells about.
     """
 
     status: EndStatus
     error: LastError | None = None
-    reason: Literal["max_completion_tokens", "max_prompt_tokens"] | None = None
+    reason: CutShort | Literal["max_prompt_tokens"] | None = None
+    usage: Usage | None = None
 
 
 def failed(message: str, code: ErrorCode = "server_error") -> End:
@@ -94,15 +99,15 @@ def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageConten
                 with suppress(NotFound, Unreadable):  # it was deleted meanwhile
                     with store.change(Message, message_id) as message:
                         message.content = list(written) or message.content
-                        leave_incomplete(message, end.status)
+                        leave_incomplete(message, end.status, end.reason)
                     parts.append(message)
             end_step(step, end.status, end.error.message if end.error else None)
             store.update(step)
             parts.append(step)
         if run.status in ACTIVE:
             run.status = end.status
-            used = [step.usage for step in steps if step.usage]
-            run.usage = Usage(
+            used = [usage for usage in (end.usage, *(step.usage for step in steps)) if usage]
+            run.usage = RunUsage(
                 prompt_tokens=sum(usage.prompt_tokens for usage in used),
                 completion_tokens=sum(usage.completion_tokens for usage in used),
                 total_tokens=sum(usage.total_tokens for usage in used),
@@ -119,15 +124,20 @@ def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageConten
 
 def end_step(step: RunStep, status: EndStatus, error: str | None = None) -> None:
     """Mark a step as ended, and when, because its run ends as `status`, or goes on."""
-    # A step knows no "incomplete": what was cut short did complete its message.
-    step.status = "completed" if status == "incomplete" else status
+    if status == "incomplete":
+        # A step knows no "incomplete": what was cut short did complete its message, but no call.
+        status = "completed" if step.type == "message_creation" else "cancelled"
+    step.status = status
     setattr(step, f"{step.status}_at", now())
     step.metadata = {**(step.metadata or {}), "ended_at_ms": now_ms()}
     step.last_error = StepError(code="server_error", message=error) if error else None
 
 
-def leave_incomplete(message: Message, status: EndStatus) -> None:
-    """Mark a message as cut off, because its run ends as `status`."""
-    reason = "max_tokens" if status == "incomplete" else f"run_{status}"
+def leave_incomplete(message: Message, status: EndStatus, cut_by: str | None = None) -> None:
+    """Mark a message as cut off, because its run ends as `status`, cut short by that."""
+    if status == "incomplete":
+        reason = "content_filter" if cut_by == "content_filter" else "max_tokens"
+    else:
+        reason = f"run_{status}"
     message.status, message.incomplete_at = "incomplete", now()
     message.incomplete_details = MessageIncomplete.model_validate({"reason": reason})

@@ -7,7 +7,7 @@ says of an item counts more than what came before it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from openai.types.beta.threads import MessageContent, RefusalContentBlock, Text, TextContentBlock
 from openai.types.beta.threads.runs.run_step import Usage
@@ -23,6 +23,8 @@ SKIPPED = (
     "response.content_part.done",
     "response.output_text.done",
 )
+
+CutShort = Literal["max_completion_tokens", "content_filter"]
 
 
 @dataclass
@@ -81,14 +83,20 @@ class Turn:
         calls: the functions that it wants called.
         items: its reasoning and its calls, in order, to be sent back with the calls' outputs.
         usage: its tokens, as the upstream counted them.
-        cut_short: whether a limit on its tokens ended it.
+        cut_short: what ended it before it was whole, if something did. Its calls are then not to be
+            carried out.
     """
 
     blocks: list[MessageContent]
     calls: list[Call]
     items: list[dict[str, Any]]
     usage: Usage
-    cut_short: bool
+    cut_short: CutShort | None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it ends the run: there is nothing to carry out."""
+        return not self.calls or self.cut_short is not None
 
 
 @dataclass
@@ -124,8 +132,8 @@ class TurnReader:
                 return self._whole_arguments(item_id, str(event.get("arguments") or ""))
             case "response.output_item.added" | "response.output_item.done":
                 return self._item(event)
-            case "response.completed" | "response.incomplete":
-                self._response = _part(event, "response")
+            case "response.completed" | "response.incomplete" as kind:
+                self._response = {"status": kind[9:], **_part(event, "response")}
             case "response.failed":
                 raise reported(_part(event, "response").get("error"))
             case kind if kind == "error" or (kind is None and event.get("error")):
@@ -176,7 +184,7 @@ class TurnReader:
 
     def _turn(self, response: dict[str, Any]) -> Turn:
         items = response.get("output") or list(self._items.values())
-        turn = Turn([], [], [], _usage(response), response.get("status") == "incomplete")
+        turn = Turn([], [], [], _usage(response), _cut_short(response))
         for item in items:
             match item.get("type"):
                 case "function_call":
@@ -190,6 +198,8 @@ class TurnReader:
                     turn.blocks += _said(item)
                 case "reasoning":
                     turn.items.append(item)
+        if turn.cut_short:
+            turn.items = []
         if not items:  # there are servers that end with nothing but a status
             turn.blocks = [block.content for block in self._blocks.values() if block.text]
         return turn
@@ -221,6 +231,13 @@ def _said(message: dict[str, Any]) -> Iterator[MessageContent]:
         text = part["refusal"] if refusal else part.get("text")
         if refusal or text:
             yield Block(0, [text], refusal).content
+
+
+def _cut_short(response: dict[str, Any]) -> CutShort | None:
+    if response.get("status") != "incomplete":
+        return None
+    reason = _part(response, "incomplete_details").get("reason")
+    return "content_filter" if reason == "content_filter" else "max_completion_tokens"
 
 
 def _usage(response: dict[str, Any]) -> Usage:
