@@ -5,7 +5,10 @@ import json
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
 from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads.runs import FileSearchToolCall
 
+from assistants_server.tools import annotations
+from assistants_server.tools.file_search import FileSearchTool
 from tests.conftest import MODEL
 from tests.serving import connected
 from tests.test_streaming import BEGUN, CALLED, SAID, sequence, stream_over_http
@@ -220,11 +223,22 @@ def test_what_a_model_is_told_and_what_it_may_cite(tmp_path):
     assert cited == ["groups.md", "fourier.md"]
     assert asked[0]["tools"][0]["name"] == "file_search"
     told = [i["output"] for i in asked[2]["input"] if i.get("type") == "function_call_output"]
-    assert told[0].startswith("【0:0†groups.md】\n# Groups")
-    assert told[1].startswith("【1:0†fourier.md】\nThe Fourier")
+    assert told[0].startswith('Search for "groups":\n\n【0:0†groups.md】\n# Groups')
+    assert told[1].startswith('Search for "Fourier":\n\n【1:0†fourier.md】\nThe Fourier')
     calls = [item for item in asked[2]["input"] if item.get("type") == "function_call"]
     assert [call["arguments"] for call in calls] == queries, "the model reads its own calls"
     assert [step["step_details"]["tool_calls"][0].keys() for step in steps] == [
         {"id", "type", "file_search"}
     ] * 2, "and nobody else reads what it looked for"
     assert "Fourier" not in json.dumps(steps)
+
+
+def test_a_mark_of_another_run_is_no_citation_of_this_one():
+    """An earlier run found 【0:0†fourier.md】, and the model still reads it."""
+    found = {"results": [{"file_id": "file-1", "file_name": "groups.md", "score": 1.0}]}
+    record = {"id": "call_1", "type": "file_search", "file_search": found}
+    calls = [FileSearchToolCall.model_validate(record)]
+    text = "【0:0†groups.md】【0:0†fourier.md】【0:0†source】"
+    places = FileSearchTool.places(None, calls)
+    cited = [each.text for each in annotations([places], text)]
+    assert cited == ["【0:0†groups.md】", "【0:0†source】"]

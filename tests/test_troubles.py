@@ -267,9 +267,10 @@ def test_the_model_is_told_which_files_its_code_can_read(proxy, tmp_path):
         tools = [{"type": "code_interpreter"}]
         assistant = client.beta.assistants.create(model=MODEL, tools=tools)
         file = client.files.create(file=("grades.csv", b"a,b\n1,2\n"), purpose="assistants")
-        attached = {"role": "user", "content": QUESTION}
-        attached["attachments"] = [{"file_id": file.id, "tools": tools}]
         client.beta.threads.create_and_run_poll(
-            assistant_id=assistant.id, thread={"messages": [attached]}, poll_interval_ms=5
+            assistant_id=assistant.id,
+            thread={"messages": [{"role": "user", "content": QUESTION}]},
+            tool_resources={"code_interpreter": {"file_ids": [file.id]}},
+            poll_interval_ms=5,
         )
     assert "There are these files: grades.csv." in proxy.seen[0]["tools"][0]["description"]

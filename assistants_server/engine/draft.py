@@ -62,7 +62,7 @@ class Draft:
             self._call(begun, _rest(call.arguments, begun.text))
         if turn.calls:
             made = [self._toolbox.find(call.name).record(call) for call in turn.calls]
-            self._records.write_calls(made, turn.items, turn.usage)
+            self._records.write_calls(made, turn.usage)
 
     def _said(self) -> list[MessageContent]:
         return [block.content for block in self._blocks if block.text]

@@ -14,7 +14,9 @@ from assistants_server.clock import now
 from assistants_server.engine.draft import Draft
 from assistants_server.engine.failures import UpstreamError
 from assistants_server.engine.feed import Feed
-from assistants_server.engine.prompt import ImageTooLarge, PromptTooLong, build_request
+from assistants_server.engine.history import PromptTooLong
+from assistants_server.engine.items import ImageTooLarge
+from assistants_server.engine.prompt import build_prompt
 from assistants_server.engine.records import Records
 from assistants_server.engine.states import End, Ended, end_run, failed
 from assistants_server.engine.turn import Turn
@@ -132,7 +134,7 @@ class Execution:
         Its last turn ends the run, in the same transaction.
         """
         self.draft = Draft(self.records, toolbox)
-        async for piece in self.model.turn(await build_request(self.store, run, toolbox)):
+        async for piece in self.model.turn(await build_prompt(self.store, run, toolbox)):
             if isinstance(piece, Turn):
                 turn = piece
             elif self.draft.writes(piece):
@@ -144,6 +146,7 @@ class Execution:
             raise UpstreamError("The model answered with nothing at all.")
         async with self.store.writing():
             self.draft.finish(turn)
+            self.records.keep(turn)
             ended = end_run(self.store, self.run_id, _end(turn)) if turn.is_last else None
         self.ended = ended
         return turn

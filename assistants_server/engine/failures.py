@@ -18,6 +18,12 @@ NO_CREDIT = {
 CREDIT = (
     "There is no credit left: waiting does not help. Add credit to the account of OPENAI_API_KEY."
 )
+TOO_LONG = {"context_length_exceeded", "exceed_context_size_error"}  # OpenAI's, llama.cpp's
+# vLLM: "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens".
+# LiteLLM: "ContextWindowExceededError: ...".
+ABOUT_THE_WINDOW = re.compile(r"(?:context[ _]?(?:length|window|size)|maximum context)", re.I)
+WINDOW = re.compile(r"context (?:length|window|size)\D{0,40}?(\d[\d,]{2,})", re.I)
+COUNTED = re.compile(r"(\d[\d,]{2,})(?: \w+)? tokens", re.I)
 NOT_ALLOWED, NO_PAYMENT, NOT_FOUND, TOO_MANY = (401, 403), 402, 404, 429
 ALL_BUT_RESPONSES = (
     "It does not know /responses at this address. Look at OPENAI_BASE_URL, which usually ends in "
@@ -32,6 +38,39 @@ class UpstreamError(Exception):
     def __init__(self, message: str, code: ErrorCode = "server_error") -> None:
         super().__init__(message[:LONGEST_REASON])
         self.code = code
+
+
+class ForeignThoughts(UpstreamError):
+    """The prompt has reasoning that the upstream cannot read: another account's."""
+
+
+class TooLong(UpstreamError):
+    """The prompt is longer than the model's window.
+
+    Attributes:
+        window: how many tokens that is, if the upstream said so.
+        asked: how many the prompt has, by its count, if it said so.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"{said} Not even the newest message fits into the model's window, or truncation_strategy "
+            "forbids to leave out older ones. Make it shorter, or set the strategy to auto."
+        )
+        window = WINDOW.search(said)
+        numbers = [int(each.replace(",", "")) for each in COUNTED.findall(said)]
+        self.window = int(window[1].replace(",", "")) if window else None
+        larger = [each for each in numbers if self.window and each > self.window]
+        self.asked = max(larger, default=None)
+
+    def room(self, sent: int) -> int:
+        """Return how many tokens a prompt may have, by our count, given how many this one had.
+
+        A tenth stays free: our count is an approximation, and the answer needs room too.
+        """
+        if self.window and self.asked:
+            return sent * self.window // self.asked * 9 // 10
+        return min(sent * 3 // 4, (self.window or sent) * 9 // 10)
 
 
 def reported(error: object) -> UpstreamError:
@@ -88,6 +127,10 @@ def _by_kind(fields: dict[str, Any], said: str) -> UpstreamError | None:
         return UpstreamError(f"{said} {CREDIT}", "rate_limit_exceeded")
     if "rate_limit_exceeded" in kinds:
         return UpstreamError(f"{said} Wait a while and try again.", "rate_limit_exceeded")
+    if kinds & TOO_LONG or ABOUT_THE_WINDOW.search(said):
+        return TooLong(said)
+    if "invalid_encrypted_content" in kinds:
+        return ForeignThoughts(said)
     if "invalid_prompt" in kinds:
         return UpstreamError(said, "invalid_prompt")
     return None

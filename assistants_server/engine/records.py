@@ -10,7 +10,7 @@ from assistants_server.clock import now, now_ms
 from assistants_server.engine import deltas
 from assistants_server.engine.feed import Feed
 from assistants_server.engine.states import end_step, leave_incomplete
-from assistants_server.engine.turn import Block, CutShort
+from assistants_server.engine.turn import Block, CutShort, Turn
 from assistants_server.store import ModelItems, Store, new_id
 from assistants_server.tools import KINDS, Annotator, Places, Shown, Tool, Toolbox, annotations
 from assistants_server.wire import Run, RunStep
@@ -34,6 +34,7 @@ class Records:
         self._message = self._message_step = self._calls_step = ""
         self._places: list[Places] = []
         self._annotators: dict[int, Annotator] = {}  # by the index of the block
+        self._of_turn: list[str] = []  # the messages of the turn that is being written
 
     def open_message(self) -> None:
         """Begin a message of the assistant, and the step that creates it."""
@@ -52,6 +53,7 @@ class Records:
             piece = {"index": index, **block.model_dump(exclude_none=True)}
             self._feed.publish(self._run.id, deltas.MESSAGE, deltas.of_message(message.id, piece))
         self._message, self.message_is_open = message.id, True
+        self._of_turn.append(message.id)
 
     def add_text(self, block: Block, text: str) -> None:
         """Publish a piece of the open message. It is written when the message is closed.
@@ -120,19 +122,24 @@ class Records:
         delta = deltas.arguments(self._calls_step, index, tool, text)
         self._feed.publish_piece(self._run.id, delta)
 
-    def write_calls(self, calls: list[ToolCall], items: list[dict[str, Any]], usage: Usage) -> None:
-        """Write the calls of the open step, and its usage.
-
-        Args:
-            items: the model's reasoning and its calls as it wrote them, for its eyes only. There are
-                none if the calls are not to be carried out.
-        """
+    def write_calls(self, calls: list[ToolCall], usage: Usage) -> None:
+        """Write the calls of the open step, and its usage."""
         with self._store.change(RunStep, self._calls_step) as step:
             step.calls[:] = calls
             step.usage = usage
-        if items:
-            behind = ModelItems(id=ModelItems.id_behind(self._calls_step), items=items)
-            self._store.insert(behind, parent=self._calls_step)
+
+    def keep(self, turn: Turn) -> None:
+        """Keep what the model wrote in the turn that has just been written, for later prompts."""
+        if turn.items:
+            kept = ModelItems(
+                id=new_id("items_"),
+                items=turn.items,
+                model=self._run.model,
+                step_id=self._calls_step if turn.calls else "",
+                messages=self._of_turn,
+            )
+            self._store.insert(kept, parent=self._run.id)
+        self._of_turn = []
 
     def change_call(self, index: int, call: ToolCall) -> None:
         """Write a call of the open step again, with its outcome."""

@@ -81,7 +81,8 @@ class Turn:
     Attributes:
         blocks: what it said, as the Assistants API writes it.
         calls: the functions that it wants called.
-        items: its reasoning and its calls, in order, to be sent back with the calls' outputs.
+        items: what to send back later: all that it wrote, in order, if it called; or of its messages
+            what `blocks` cannot tell.
         usage: its tokens, as the upstream counted them.
         cut_short: what ended it before it was whole, if something did. Its calls are then not to be
             carried out.
@@ -193,13 +194,18 @@ class TurnReader:
                     call = Call(item.get("call_id") or item["id"], item["name"], arguments)
                     turn.calls.append(call)
                     named = {"call_id": call.id, "name": call.name, "arguments": call.arguments}
-                    turn.items.append({"type": "function_call", **named})
+                    turn.items.append({**_whole(item), **named})
                 case "message":
                     turn.blocks += _said(item)
+                    turn.items.append({"role": "assistant", **_whole(item)})
                 case "reasoning":
                     turn.items.append(item)
         if turn.cut_short:
             turn.items = []
+        elif not turn.calls:
+            # What it thought has served. A phase ("commentary", "final_answer") is to be sent back.
+            phased = [item for item in turn.items if item.get("phase")]
+            turn.items = [{key: item[key] for key in item if key != "id"} for item in phased]
         if not items:  # there are servers that end with nothing but a status
             turn.blocks = [block.content for block in self._blocks.values() if block.text]
         return turn
@@ -223,6 +229,11 @@ def _sound(value: Any) -> Any:
     if isinstance(value, dict):
         return {sound(key): _sound(each) for key, each in value.items()}
     return [_sound(each) for each in value] if isinstance(value, list) else value
+
+
+def _whole(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item as an upstream takes it back: without what it has left open."""
+    return {name: value for name, value in item.items() if value is not None}
 
 
 def _said(message: dict[str, Any]) -> Iterator[MessageContent]:

@@ -12,8 +12,9 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 
-from assistants_server.engine.failures import UpstreamError, refused
+from assistants_server.engine.failures import ForeignThoughts, TooLong, UpstreamError, refused
 from assistants_server.engine.guard import Guard
+from assistants_server.engine.prompt import Prompt
 from assistants_server.engine.refused_fields import dispensable
 from assistants_server.engine.turn import Piece, Turn, TurnReader
 from assistants_server.web.errors import ApiError
@@ -64,14 +65,37 @@ class ModelServer:
         self._tutor = tutor
         self._client = _client(upstream) if tutor is None else None
         self._refused: defaultdict[str, set[str]] = defaultdict(set)
+        self._windows: dict[str, int] = {}  # tokens that a model's prompt may have, by our count
 
-    async def turn(self, request: dict[str, Any]) -> AsyncIterator[Piece | Turn]:
+    async def turn(self, prompt: Prompt) -> AsyncIterator[Piece | Turn]:
         """Ask for one turn; yield it piece by piece, and at last the whole `Turn`.
+
+        A prompt that is longer than the model's window is made shorter, if it may be, and how long it
+        may be is remembered.
 
         Raises:
             UpstreamError: no connection, an error status, a failed response or a stream that ends
                 before the response does.
         """
+        while True:
+            kept = prompt.fit(self._windows.get(prompt.model))
+            has_begun = False
+            try:
+                async for piece in self._ask(prompt.request(kept)):
+                    has_begun = True
+                    yield piece
+                return
+            except TooLong as error:
+                if has_begun or not prompt.can_drop or len(kept) < 2:
+                    raise
+                most = error.room(prompt.size(kept))
+                self._windows[prompt.model] = min(most, self._windows.get(prompt.model, most))
+            except ForeignThoughts:
+                if has_begun or not prompt.thoughts:
+                    raise
+                prompt.thoughts = False
+
+    async def _ask(self, request: dict[str, Any]) -> AsyncIterator[Piece | Turn]:
         reader = TurnReader()
         try:
             async with await self._open(request) as stream:

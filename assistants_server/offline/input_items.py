@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from assistants_server.marks import FILES_NOTE
 from assistants_server.tutor import Conversation, JsonFormat, Message, Tool, ToolCall
 from assistants_server.web import fields
 from assistants_server.web.errors import ApiError
@@ -55,10 +56,14 @@ Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type")
 
 
 def text_of(content: str | Sequence[Part]) -> str:
-    """Return the text of a content, without its pictures."""
+    """Return the text of a content, without its pictures and the note of attached files.
+
+    The tutor's programs look for the files themselves.
+    """
     if isinstance(content, str):
         return content
-    return "\n".join(part.text for part in content if part.text)
+    texts = (part.text for part in content if part.text)
+    return "\n".join(text for text in texts if not FILES_NOTE.fullmatch(text))
 
 
 class MessageItem(BaseModel):

@@ -27,11 +27,16 @@ class FileBatchRow(BaseModel):
 
 
 class ModelItems(BaseModel):
-    """The reasoning and the calls behind a step, in their order, to be sent back to the model."""
+    """What a model wrote in a turn of a run, in its order, to be sent back to it.
+
+    Attributes:
+        model: the model that wrote it; only that one can read its reasoning.
+        step_id: the step that has its calls; empty if it has none.
+        messages: the ids of the messages that it became.
+    """
 
     id: str
     items: list[dict[str, Any]]
-
-    @staticmethod
-    def id_behind(step_id: str) -> str:
-        return f"items_{step_id}"
+    model: str = ""
+    step_id: str = ""
+    messages: list[str] = []

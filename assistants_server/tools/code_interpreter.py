@@ -11,6 +11,7 @@ from openai.types.beta import threads
 from openai.types.beta.threads import runs
 from openai.types.responses import FunctionToolParam
 
+from assistants_server.marks import files_note
 from assistants_server.store import NotFound
 from assistants_server.tools.annotator import Places, beginning
 from assistants_server.tools.tool import Call, Context, Tool, sound
@@ -49,9 +50,13 @@ class CodeInterpreterTool(Tool):
     streams = "input"
 
     async def offer(self) -> FunctionToolParam:
-        """Return the tool, with the names of the files that the code can read."""
+        """Return the tool, with the names of the files of the assistant and the thread.
+
+        Those of messages are named where they are attached: what stands here is the beginning of
+        every prompt, and a change of it would make all that follows new to a provider's cache.
+        """
         names, offer = [], await super().offer()
-        for file_id in await self._files():
+        for file_id in self.context.resources(self.type, "file_ids"):
             with suppress(NotFound):  # deleted since
                 names.append(self.context.store.get(FileObject, file_id).filename)
         if names:
@@ -86,12 +91,16 @@ class CodeInterpreterTool(Tool):
         return list(dict.fromkeys([*files, *reversed(attached)]))
 
     @classmethod
+    def note(cls, files: list[str]) -> str:
+        return files_note(files) if files else ""
+
+    @classmethod
     def details(cls, call: Call) -> dict[str, Any]:
         code = _code(call)
         return {"input": call.arguments if code is None else code, "outputs": []}
 
     @classmethod
-    def output(cls, record: runs.CodeInterpreterToolCall, number: int) -> str:
+    def output(cls, record: runs.CodeInterpreterToolCall, number: int, arguments: str) -> str:
         outputs = record.code_interpreter.outputs
         texts = [output.logs for output in outputs if output.type == "logs"]
         if figures := len(cls.content(record)):

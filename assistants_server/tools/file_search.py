@@ -9,7 +9,7 @@ from openai.types.beta.threads import runs
 from openai.types.beta.threads.runs.file_search_tool_call import FileSearchResult
 from pydantic import Field
 
-from assistants_server.marks import BEGINNING, MARK, mark, place
+from assistants_server.marks import BEGINNING, MARK, is_of, mark, place
 from assistants_server.store import NotFound
 from assistants_server.tools.annotator import Places, beginning
 from assistants_server.tools.tool import Call, Context, Tool, ToolError
@@ -82,12 +82,14 @@ class FileSearchTool(Tool):
         return {}
 
     @classmethod
-    def output(cls, record: runs.FileSearchToolCall, number: int) -> str:
+    def output(cls, record: runs.FileSearchToolCall, number: int, arguments: str) -> str:
+        query = _query(Call(record.id, cls.type, arguments))
         passages = [
             f"{mark(number, index, result.file_name)}\n{_text(result)}"
             for index, result in enumerate(record.file_search.results or [])
         ]
-        return "\n\n".join(passages) or "Nothing in the documents fits."
+        found = passages or ["Nothing in the documents fits."]
+        return "\n\n".join([f'Search for "{query}":', *found])
 
     @classmethod
     def outcome(cls, record: runs.FileSearchToolCall) -> dict[str, Any]:
@@ -96,16 +98,20 @@ class FileSearchTool(Tool):
     @classmethod
     def places(cls, context: Context, records: Sequence[runs.ToolCall]) -> Places | None:
         """Return the marks: each cites a passage that was found."""
-        files = {
-            (call, passage): result.file_id
+        found = {
+            (call, passage): result
             for call, record in enumerate(records)
             if isinstance(record, runs.FileSearchToolCall)
             for passage, result in enumerate(record.file_search.results or [])
         }
-        if not files:
+        if not found:
             return None
-        begun = beginning(*BEGINNING)
-        return Places("file_citation", MARK.pattern, begun, lambda mark: files.get(place(mark)))
+
+        def file_id(mark: str) -> str | None:
+            result = found.get(place(mark))
+            return result.file_id if result and is_of(mark, result.file_name) else None
+
+        return Places("file_citation", MARK.pattern, beginning(*BEGINNING), file_id)
 
     @classmethod
     def public(cls, record: runs.FileSearchToolCall) -> runs.FileSearchToolCall:

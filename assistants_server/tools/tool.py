@@ -120,11 +120,12 @@ class Tool:
         return cls.record_model.model_validate({"id": call.id, "type": cls.type, cls.type: details})
 
     @classmethod
-    def output(cls, record: Any, number: int) -> str:
+    def output(cls, record: Any, number: int, arguments: str) -> str:
         """Return what the model reads about the outcome of a call.
 
         Args:
             number: which of the run's calls it is, from 0.
+            arguments: what the model called with.
         """
         return getattr(record, cls.type).output or ""
 
@@ -156,6 +157,11 @@ class Tool:
     def places(cls, context: Context, records: Sequence[ToolCall]) -> Places | None:
         """Return what to annotate in a message, given all calls of its run in order; None: nothing."""
         return None
+
+    @classmethod
+    def note(cls, files: list[str]) -> str:
+        """Return what the model reads in a message about the files attached to it for this tool."""
+        return ""
 
     @classmethod
     def public(cls, record: Any) -> Any:

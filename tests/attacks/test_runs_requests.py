@@ -11,7 +11,7 @@ from openai.types.beta.threads import Message, Run
 
 from assistants_server import tokens
 from assistants_server.api import messages
-from assistants_server.engine import prompt
+from assistants_server.engine import items, prompt
 from assistants_server.file_search import Library
 from assistants_server.store import NotFound, Store
 from assistants_server.tools import Context, Toolbox
@@ -220,8 +220,9 @@ def long_thread(tmp_path) -> Iterator[tuple[Store, Run]]:
         yield store, Run.model_validate(run)
 
 
-def said(request: dict) -> list[int]:
-    return [int(item["content"][0]["text"].split()[1]) for item in request["input"]]
+def said(asked: prompt.Prompt) -> list[int]:
+    sent = asked.request(asked.thread)["input"]
+    return [int(item["content"][0]["text"].split()[1]) for item in sent]
 
 
 def test_a_limit_on_the_prompt_counts_each_message_once(long_thread, monkeypatch):
@@ -229,7 +230,7 @@ def test_a_limit_on_the_prompt_counts_each_message_once(long_thread, monkeypatch
     count, counted = tokens.count_message, []
     monkeypatch.setattr(tokens, "count_message", lambda text: counted.append(1) or count(text))
     run.max_prompt_tokens = 700
-    kept = said(asyncio.run(prompt.build_request(store, run, NO_TOOLS)))
+    kept = said(asyncio.run(prompt.build_prompt(store, run, NO_TOOLS)))
     assert len(counted) == 5000
     assert kept == [0, *range(5000 - 99, 5000)], "the first, and the newest that fit"
 
@@ -241,7 +242,7 @@ def test_the_last_messages_are_read_and_no_others(long_thread, monkeypatch, most
     run = Run.model_validate({**run.model_dump(), "truncation_strategy": strategy})
     read, number = Store._read, []
     monkeypatch.setattr(Store, "_read", lambda *args: number.append(1) or read(*args))
-    kept = said(asyncio.run(prompt.build_request(store, run, NO_TOOLS)))
+    kept = said(asyncio.run(prompt.build_prompt(store, run, NO_TOOLS)))
     assert kept == list(range(5000 - most, 5000))
     assert len(number) <= most + 20
 
@@ -249,7 +250,7 @@ def test_the_last_messages_are_read_and_no_others(long_thread, monkeypatch, most
 def test_others_get_their_turn_while_a_prompt_is_made(long_thread):
     async def make() -> int:
         store, run = long_thread
-        making = asyncio.create_task(prompt.build_request(store, run, NO_TOOLS))
+        making = asyncio.create_task(prompt.build_prompt(store, run, NO_TOOLS))
         turns = 0
         while not making.done():
             turns += 1
@@ -261,7 +262,7 @@ def test_others_get_their_turn_while_a_prompt_is_made(long_thread):
 
 
 def test_an_image_that_is_too_large_ends_the_run_with_its_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(prompt, "MOST_IMAGE_BYTES", 1000)
+    monkeypatch.setattr(items, "MOST_IMAGE_BYTES", 1000)
 
     def answer(handler, _):
         send_events(handler, completed("seen"))

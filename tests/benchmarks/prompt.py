@@ -10,7 +10,7 @@ from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message
 
 from assistants_server.code_interpreter import CodeInterpreter
-from assistants_server.engine.prompt import build_request
+from assistants_server.engine.prompt import build_prompt
 from assistants_server.file_search import Library
 from assistants_server.store import Store
 from assistants_server.tools import Context, Toolbox
@@ -61,9 +61,9 @@ def build(store: Store, run: Run) -> float:
     rooms = CodeInterpreter(store), Library(store)
     toolbox = Toolbox(Context(store, *rooms, run.thread_id, lambda tool, name: []), run.tools)
     started = time.perf_counter()
-    request = asyncio.run(build_request(store, run, toolbox))
+    prompt = asyncio.run(build_prompt(store, run, toolbox))
     elapsed = (time.perf_counter() - started) * 1000
-    assert len(request["input"]) == LAST
+    assert len(prompt.thread) == LAST
     return elapsed
 
 
