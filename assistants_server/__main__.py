@@ -13,15 +13,14 @@ from dotenv import load_dotenv
 from assistants_server import __version__, logs
 from assistants_server.code_interpreter import notice
 from assistants_server.default_paths import default_database, settings_file
-from assistants_server.engine import Upstream, trouble
-from assistants_server.server import Server, is_loopback
+from assistants_server.engine import SettingsError, Upstream, trouble, unused_address
+from assistants_server.server import Server
 from assistants_server.store import StoreError
-from assistants_server.web.http_server import LOOPBACK
+from assistants_server.web.http_server import ALL_ADDRESSES, LOOPBACK, is_loopback
 
 COMMAND = "assistants-server"
 SHORTEST_TOKEN = 16
 GARBAGE = 10_000  # new objects before a search for cycles; Python's own 700 are one request's
-ALL_ADDRESSES = ("0.0.0.0", "::")
 
 
 def main() -> None:
@@ -39,7 +38,10 @@ def _serve() -> None:
     options = _options()
     token = os.environ.get("ASSISTANTS_TOKEN") or None
     _check_token(options.host, token)
-    upstream = Upstream.from_environment()
+    try:
+        upstream = Upstream.from_environment()
+    except SettingsError as error:
+        sys.exit(f"assistants_server: {error}")
     logs.configure(in_full=options.log_in_full)
     try:
         server = Server(
@@ -55,6 +57,8 @@ def _serve() -> None:
     _check_upstream(server, upstream)
     if upstream and (wrong := trouble(upstream, os.environ.get("OPENAI_MODEL") or None)):
         print(f"assistants_server: {upstream.shown}: {wrong}", file=sys.stderr)
+    if unused := unused_address():
+        print(f"assistants_server: {unused}", file=sys.stderr)
     gc.freeze()  # what is imported stays, so there is no need to look through it again and again
     gc.set_threshold(GARBAGE)
     server.run(lambda: _announce(server, upstream, token))
@@ -69,6 +73,8 @@ def _announce(server: Server, upstream: Upstream | None, token: str | None) -> N
     print(f"The Assistants API is listening; {who}. Clients need these two variables:\n")
     print(f"export OPENAI_BASE_URL={server.base_url}")
     print(f"export OPENAI_API_KEY={server.token if token is None else '(your ASSISTANTS_TOKEN)'}")
+    if server.all_addresses:
+        print("\nOn other machines, put the name or the address of this one into the first.")
     print(
         "\nStop it with Ctrl+C. Set them in the shell of the client, not in this one.", flush=True
     )

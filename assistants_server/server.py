@@ -1,13 +1,18 @@
 """The Assistants API on an address of its own."""
 
-import ipaddress
 import secrets
 from pathlib import Path
 
 from assistants_server.app import create_app
 from assistants_server.engine import Upstream
 from assistants_server.store import Store
-from assistants_server.web.http_server import LOOPBACK, HttpServer, listen
+from assistants_server.web.http_server import (
+    ALL_ADDRESSES,
+    LOOPBACK,
+    HttpServer,
+    is_loopback,
+    listen,
+)
 
 
 class Server(HttpServer):
@@ -23,7 +28,8 @@ class Server(HttpServer):
             can reach the server. On loopback it may.
 
     Attributes:
-        base_url: what a client needs as its base URL.
+        base_url: what a client on this machine needs as its base URL.
+        all_addresses: whether it listens on all addresses of this machine.
         token: what a client needs as its API key.
         unsafe_code: whether code is run without isolation.
 
@@ -43,8 +49,10 @@ class Server(HttpServer):
     ) -> None:
         self.unsafe_code = unsafe_code or is_loopback(host)
         self.token = token or secrets.token_urlsafe(24)
+        self.all_addresses = host in ALL_ADDRESSES
         listener = listen(host, port)
-        shown = f"[{host}]" if ":" in host else host
+        reached = ALL_ADDRESSES.get(host, host)
+        shown = f"[{reached}]" if ":" in reached else reached
         self.base_url = f"http://{shown}:{listener.getsockname()[1]}/v1"
         try:
             store = Store(database)
@@ -65,11 +73,3 @@ class Server(HttpServer):
             await app.state.engine.close()
 
         super().__init__(app, listener, "assistants_server", closing=end_runs)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

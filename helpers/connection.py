@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from dotenv import load_dotenv
-from openai import OpenAI
+from openai import DefaultHttpxClient, OpenAI
 
 from assistants_server.default_paths import default_database, settings_file
 from assistants_server.terminal_escapes import without_escapes
@@ -37,6 +37,7 @@ def connect(tags: Sequence[str] = ()) -> OpenAI:
         tags: for every trace that is started later.
 
     Raises:
+        SettingsError: `OPENAI_API_KEY`, or a proxy of the environment, cannot be used.
         StoreError: the server's database cannot be used.
         ValueError: a variable that switches tracing is neither true nor false.
     """
@@ -50,12 +51,13 @@ def connect(tags: Sequence[str] = ()) -> OpenAI:
     from assistants_server.code_interpreter import notice
 
     print(f"Assistants API on this machine ({server.base_url}). {who} {notice()}".rstrip())
-    if upstream:
-        from assistants_server.engine import trouble
+    from assistants_server.engine import trouble, unused_address
 
-        if wrong := trouble(upstream, MODEL):
-            print(wrong)
-    return OpenAI(base_url=server.base_url, api_key=server.token)
+    if wrong := trouble(upstream, MODEL) if upstream else unused_address():
+        print(wrong)
+    here = DefaultHttpxClient(trust_env=False)  # no proxy is asked for this machine
+    atexit.register(here.close)
+    return OpenAI(base_url=server.base_url, api_key=server.token, http_client=here)
 
 
 @cache

@@ -148,10 +148,25 @@ def test_others_may_come_in_only_with_a_token_that_was_chosen(tmp_path):
     assert "at least 16" in refusal("--db", database, ASSISTANTS_TOKEN="short")
     with alone(tmp_path / "a.db", "--host", "0.0.0.0", ASSISTANTS_TOKEN=TOKEN) as process:
         assert TOKEN not in process.said
-        local = process.base_url.replace("0.0.0.0", "127.0.0.1")
+        local = process.base_url
+        assert local.startswith("http://127.0.0.1:"), "no client can use 0.0.0.0"
+        assert "On other machines, put the name or the address of this one" in process.said
         assert OpenAI(base_url=local, api_key=TOKEN).beta.assistants.list().data == []
         with pytest.raises(Exception, match="Incorrect token"):
             OpenAI(base_url=local, api_key="another-token-altogether").beta.assistants.list()
+
+
+def test_settings_that_cannot_be_used_are_said_at_once(tmp_path):
+    said = refusal("--db", str(tmp_path / "a.db"), OPENAI_API_KEY=f"{SECRET}\n")
+    assert "OPENAI_API_KEY has a line break" in said
+    assert SECRET not in said
+
+
+def test_an_address_without_a_key_is_not_silently_offline(tmp_path):
+    with alone(tmp_path / "a.db", OPENAI_BASE_URL="http://localhost:11434/v1") as process:
+        assert "the tutor answers (offline)" in process.said
+        process.terminate()
+        assert "OPENAI_BASE_URL is set but OPENAI_API_KEY is not" in process.stderr.read()
 
 
 def test_a_run_that_is_stopped_is_marked(tmp_path):

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from assistants_server.engine.feed import Feed, Subscription
 from assistants_server.store import NotFound, Store
+from assistants_server.web.event_headers import EVENT_STREAM, UNBUFFERED
 
 STEP_COMPLETED = "thread.run.step.completed"
 DONE = "event: done\ndata: [DONE]\n\n"
@@ -28,8 +29,8 @@ class EventStream(StreamingResponse):
         reader = self._reading.enter_context(feed.subscribe(run_id))
         super().__init__(
             _lines(reader, contents),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-cache"},
+            media_type=EVENT_STREAM,
+            headers=UNBUFFERED,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

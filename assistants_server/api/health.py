@@ -6,7 +6,7 @@ router = APIRouter()
 PATH = "/health"
 
 
-@router.get(PATH, include_in_schema=False)
+@router.api_route(PATH, methods=["GET", "HEAD"], include_in_schema=False)
 async def health(request: Request) -> dict[str, str]:
     """Answer ``ok``, and who answers model turns: the tutor (offline) or a model (live)."""
     return {"status": "ok", "mode": request.app.state.mode}

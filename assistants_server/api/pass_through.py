@@ -17,6 +17,7 @@ from starlette.background import BackgroundTask
 
 from assistants_server.engine import Guard, Upstream
 from assistants_server.web.errors import ApiError
+from assistants_server.web.event_headers import EVENT_STREAM, UNBUFFERED
 
 router = APIRouter(prefix="/v1")
 
@@ -51,6 +52,7 @@ def client_for(upstream: Upstream) -> httpx2.AsyncClient:
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         event_hooks={"response": [Guard(upstream.api_key, bounded=False)]},
         follow_redirects=False,
+        trust_env=upstream.uses_proxies,
     )
 
 
@@ -90,6 +92,8 @@ async def pass_through(request: Request) -> Response:
         background=BackgroundTask(answer.aclose),
     )
     response.raw_headers = _kept(answer.headers.raw, NOT_SENT_BACK)
+    if answer.headers.get("content-type", "").startswith(EVENT_STREAM):
+        response.headers.update(UNBUFFERED)
     return response
 
 
@@ -105,7 +109,7 @@ def target(upstream: Upstream, path: bytes, query: bytes) -> httpx2.URL:
     """
     base = httpx2.URL(upstream.base_url)
     room = base.raw_path.partition(b"?")[0].rstrip(b"/") + b"/"
-    below = path.removeprefix(PREFIX)
+    below, query = path.removeprefix(PREFIX), b"&".join(filter(None, (base.query, query)))
     if below == path or not _stays_below(below):
         raise _refusal()
     try:

@@ -9,7 +9,8 @@ from functools import partial
 from assistants_server.code_interpreter import CodeInterpreter
 from assistants_server.engine.execution import Execution
 from assistants_server.engine.feed import Feed
-from assistants_server.engine.upstream import ModelServer, Tutor, Upstream
+from assistants_server.engine.settings import Upstream
+from assistants_server.engine.upstream import ModelServer, Tutor
 from assistants_server.engine.watchdog import Watchdog
 from assistants_server.file_search import Library
 from assistants_server.store import Store

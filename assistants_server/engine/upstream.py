@@ -1,11 +1,8 @@
 """The seam: where model turns come from, and how one is asked for."""
 
-import os
-import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -16,37 +13,12 @@ from assistants_server.engine.failures import ForeignThoughts, TooLong, Upstream
 from assistants_server.engine.guard import Guard
 from assistants_server.engine.prompt import Prompt
 from assistants_server.engine.refused_fields import dispensable
+from assistants_server.engine.settings import Upstream
 from assistants_server.engine.turn import Piece, Turn, TurnReader
 from assistants_server.web.errors import ApiError
 
 # Takes a request to the Responses API, and yields the events that answer it, or raises `ApiError`.
 Tutor = Callable[[dict[str, Any]], AsyncGenerator[dict[str, Any]]]
-
-OPENAI = "https://api.openai.com/v1"
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """Where model turns come from.
-
-    Attributes:
-        base_url: the address that ends in ``/v1``.
-        api_key: sent to that address and shown to nobody.
-    """
-
-    base_url: str
-    api_key: str = field(repr=False)
-
-    @classmethod
-    def from_environment(cls) -> "Upstream | None":
-        """Return what `OPENAI_API_KEY` and `OPENAI_BASE_URL` name, or None without a key."""
-        key = os.environ.get("OPENAI_API_KEY")
-        return cls(os.environ.get("OPENAI_BASE_URL") or OPENAI, key) if key else None
-
-    @property
-    def shown(self) -> str:
-        """The address without a password that may be in it."""
-        return re.sub(r"//[^/@]*@", "//", self.base_url)
 
 
 class ModelServer:
@@ -162,5 +134,14 @@ class ModelServer:
 
 def _client(upstream: Upstream) -> AsyncOpenAI:
     guard = Guard(upstream.api_key, bounded=True)
-    http = DefaultAsyncHttpxClient(follow_redirects=False, event_hooks={"response": [guard]})
-    return AsyncOpenAI(base_url=upstream.base_url, api_key=upstream.api_key, http_client=http)
+    http = DefaultAsyncHttpxClient(
+        follow_redirects=False,
+        event_hooks={"response": [guard]},
+        trust_env=upstream.uses_proxies,
+    )
+    return AsyncOpenAI(
+        base_url=upstream.address,
+        api_key=upstream.api_key,
+        default_query=upstream.query,
+        http_client=http,
+    )

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from assistants_server.engine.upstream import Upstream
+from assistants_server.engine.settings import Upstream
 from assistants_server.terminal_escapes import without_escapes
 
 SECONDS = 3.0
@@ -25,8 +25,13 @@ def trouble(upstream: Upstream, model: str | None, today: date | None = None) ->
     """
     try:
         headers = {"Authorization": f"Bearer {upstream.api_key}"}
-        address = f"{upstream.base_url.rstrip('/')}/models"
-        answer = httpx2.get(address, headers=headers, timeout=SECONDS)
+        answer = httpx2.get(
+            f"{upstream.address}/models",
+            params=upstream.query,
+            headers=headers,
+            timeout=SECONDS,
+            trust_env=upstream.uses_proxies,
+        )
         models = {each["id"]: each for each in answer.json()["data"]} if answer.is_success else {}
     except httpx2.TimeoutException:
         return f"It has not answered within {SECONDS:.0f} s. Look at OPENAI_BASE_URL."
@@ -36,6 +41,8 @@ def trouble(upstream: Upstream, model: str | None, today: date | None = None) ->
         return None
     if answer.status_code in (401, 403):
         return f"It does not accept the key ({answer.status_code}). Look at OPENAI_API_KEY."
+    if answer.status_code == 404 and "v1" not in upstream.address.split("/"):
+        return "It does not know /models. The address in OPENAI_BASE_URL usually ends in /v1."
     if not models or model is None:
         return None
     if model not in models:

@@ -24,6 +24,7 @@ from assistants_server.offline.tutors import ask
 from assistants_server.store import new_id
 from assistants_server.tutor import Reply, ToolCall
 from assistants_server.web import fields
+from assistants_server.web.event_headers import EVENT_STREAM, UNBUFFERED
 from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
@@ -100,7 +101,7 @@ async def create(body: CreateChatCompletion) -> ChatCompletion | StreamingRespon
     if body.stream:
         shows_usage = body.stream_options and body.stream_options.include_usage
         chunks = _chunks(body.model, text, calls, reason, usage if shows_usage else None)
-        return StreamingResponse(chunks, media_type="text/event-stream")
+        return StreamingResponse(chunks, media_type=EVENT_STREAM, headers=UNBUFFERED)
     message = {"role": "assistant", "content": text or None, "tool_calls": calls or None}
     return ChatCompletion.model_validate(
         {

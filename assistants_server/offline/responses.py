@@ -16,6 +16,7 @@ from assistants_server.offline.response_builder import build_response
 from assistants_server.offline.tutors import ask
 from assistants_server.web import fields
 from assistants_server.web.errors import ApiError, refusal
+from assistants_server.web.event_headers import EVENT_STREAM, UNBUFFERED
 from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
@@ -75,7 +76,8 @@ class CreateResponse(input_items.Question):
 async def create(body: CreateResponse) -> wire.Response | StreamingResponse:
     response, pause = await _respond(body)
     if body.stream:
-        return StreamingResponse(stream(response, pause), media_type="text/event-stream")
+        events = stream(response, pause)
+        return StreamingResponse(events, media_type=EVENT_STREAM, headers=UNBUFFERED)
     return response
 
 

@@ -1,6 +1,7 @@
 """Serves an application on a socket: in the foreground, or in a background thread."""
 
 import asyncio
+import ipaddress
 import os
 import socket
 import threading
@@ -12,6 +13,8 @@ from starlette.types import ASGIApp
 from assistants_server.web.connection import Connection, note_accept_trouble
 
 LOOPBACK = "127.0.0.1"
+# Who listens on all addresses can be reached on this one.
+ALL_ADDRESSES = {"0.0.0.0": LOOPBACK, "::": "::1"}
 SECONDS_TO_FINISH = 5
 QUEUE = 2048
 # In each round of the event loop. Who has to make room for a newcomer is closed three rounds later,
@@ -125,3 +128,11 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
