@@ -249,6 +249,29 @@ def test_no_text_makes_it_fail_with_tools_either():
             assert answer(again).text
 
 
+SEND = Tool(
+    "SendMessage",
+    {
+        "properties": {
+            "to": {"enum": ["Ana", "Ben"]},
+            "message": {"type": "string"},
+            "files": {"anyOf": [{"type": "array"}, {"type": "null"}], "default": None},
+        }
+    },
+)
+
+
+def test_a_function_is_called_by_its_name_with_what_has_no_default():
+    question = (Message("user", "Use SendMessage: what is 6 * 7?"),)
+    (call,) = answer(Conversation("", question, tools=(*TOOLS, SEND))).calls
+    assert call.name == "SendMessage"
+    arguments = json.loads(call.arguments)
+    assert set(arguments) == {"to", "message"}
+    assert "42" in arguments["message"]
+    assert not answer(Conversation("", question, tools=(SEND,), choice="none")).calls
+    assert not answer(Conversation("", (Message("user", "Send 6 * 7"),), tools=(SEND,))).calls
+
+
 def test_the_code_it_writes_is_python():
     for question in (
         "Plot x^3 - 2x, sin(2x)^2 and e^x from -1 to 1",

@@ -21,7 +21,7 @@ from assistants_server.tutor import (
     topics,
 )
 from assistants_server.tutor.budget import OVERTAXED, OutOfCalls, within_budget
-from assistants_server.tutor.conversation import Conversation, ToolCall
+from assistants_server.tutor.conversation import Conversation, Tool, ToolCall
 from assistants_server.tutor.json_answers import as_json, from_json
 from assistants_server.tutor.lesson import Lesson
 from assistants_server.tutor.phrasing import decline, phrase
@@ -88,10 +88,15 @@ def _calls(conversation: Conversation) -> tuple[ToolCall, ...]:
     for skill in TOOL_SKILLS:
         if conversation.may_call(skill.TOOL) and (calls := skill.calls(conversation)):
             return calls
+    tools = conversation.callable_tools() if conversation.choice != "none" else []
+    for tool in tools:
+        if re.search(rf"\b{re.escape(tool.name)}\b", conversation.question()):
+            return (_call(conversation, tool),)
     if conversation.may_call(documents.TOOL) and _is_for_documents(conversation):
         return (documents.call(conversation),)
-    forced = _forced(conversation)
-    return (forced,) if forced else ()
+    if conversation.choice == "required" and tools:
+        return (_call(conversation, tools[0]),)
+    return ()
 
 
 def _is_for_documents(conversation: Conversation) -> bool:
@@ -103,12 +108,8 @@ def _is_for_documents(conversation: Conversation) -> bool:
     return lesson in (NOT_UNDERSTOOD, NEEDS_CODE)
 
 
-def _forced(conversation: Conversation) -> ToolCall | None:
-    """Return a call that the tool_choice demands although the question does not."""
-    tools = conversation.callable_tools()
-    if conversation.choice != "required" or not tools:
-        return None
-    tool = tools[0]
+def _call(conversation: Conversation, tool: Tool) -> ToolCall:
+    """Return a call that the question asks for by the tool's name, or the tool_choice demands."""
     if tool.name == documents.TOOL:
         return documents.call(conversation)
     lesson, text = _respond(conversation)

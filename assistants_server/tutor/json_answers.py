@@ -49,7 +49,10 @@ class _Filler:
     characters: int = 0
 
     def fill(self, schema: object, name: str, depth: int) -> Any:
-        """Return a value that fits `schema`, for a field called `name`."""
+        """Return a value that fits `schema`, for a field called `name`.
+
+        Fields that have a default are left out.
+        """
         self._count(CHARACTERS_OF_A_FIELD + len(name))
         if depth > MAX_DEPTH:
             return None
@@ -90,7 +93,11 @@ class _Filler:
         fields = schema.get("properties")
         if not isinstance(fields, dict):
             return {}
-        return {field: self.fill(inner, field, depth + 1) for field, inner in fields.items()}
+        return {
+            field: self.fill(inner, field, depth + 1)
+            for field, inner in fields.items()
+            if not (isinstance(inner, dict) and "default" in inner)
+        }
 
     def _array(self, schema: dict, name: str, depth: int) -> list:
         """Return an item for each step of the lesson; if it has none, for each of its values."""
