@@ -4,6 +4,7 @@
 # make lab    open the notebooks in JupyterLab
 # make soak   kill servers under load at 200 random moments (25 minutes, Linux)
 # make fuzz   send 10,000 requests, valid and odd, made from the server's own schema
+# make frameworks   run old frameworks' own examples, each in an environment of its own
 # make test-live   run the notebooks against the model that .env or the environment names
 # make lock   after a change of the requirements: resolve them anew for all systems
 
@@ -16,7 +17,7 @@ endif
 PY := $(BIN)/python
 READY := .venv/.installed
 
-.PHONY: run test test-live-book test-live lab bench soak fuzz refresh lock install
+.PHONY: run test test-live-book test-live lab bench soak fuzz frameworks refresh lock install
 
 run: $(READY)
 	$(PY) -m notebooks.book.run
@@ -45,6 +46,9 @@ soak: $(READY)
 
 fuzz: $(READY)
 	$(PY) -m tests.fuzz.run
+
+frameworks: $(READY)
+	$(PY) -m tests.frameworks.run
 
 # For maintainers: write the navigation lines and store the outputs anew.
 refresh: $(READY)
