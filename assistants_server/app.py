@@ -65,7 +65,6 @@ def create_app(
     )
     app.add_middleware(LimitBody)
     app.add_middleware(RequireToken, token=token, open_path=health.PATH)
-    app.add_middleware(LogRequests)
     app.state.upstream = upstream
     app.state.mode = "offline" if offline else "live"
     errors.install(app)
@@ -77,4 +76,6 @@ def create_app(
     app.router.routes[:0] = [route for room in rooms for route in room.router.routes]
     if not offline:
         app.router.routes += pass_through.router.routes
+    # Around all of Starlette's, since an answer to an unexpected error comes from its outermost.
+    app.middleware_stack = LogRequests(app.build_middleware_stack())
     return app

@@ -11,6 +11,7 @@ from typing import TextIO
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assistants_server import request_ids
 from assistants_server.terminal_escapes import without_escapes
 
 log = logging.getLogger(__name__)
@@ -136,32 +137,43 @@ def configure(in_full: bool = False, stream: TextIO = sys.stderr) -> None:
 
 
 class LogRequests:
-    """ASGI middleware that logs the method, path, status and duration of each request."""
+    """ASGI middleware that gives each request an id, sends it back, and logs the request.
+
+    An answer that has an id already comes from a model's server, which knows it by that one.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not log.isEnabledFor(logging.INFO):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 0
+        began, status, request_id = time.perf_counter(), 0, request_ids.new()
+        request_ids.current.set(request_id)
 
-        async def send_and_note_status(message: Message) -> None:
-            nonlocal status
+        async def send_with_id(message: Message) -> None:
+            nonlocal status, request_id
             if message["type"] == "http.response.start":
                 status = message["status"]
+                there = {name.lower(): value for name, value in message["headers"]}
+                request_id = there.get(b"x-request-id", request_id.encode()).decode("latin-1")
+                ours = request_ids.headers(request_id, int((time.perf_counter() - began) * 1000))
+                added = [header for header in ours if header[0] not in there]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         try:
-            await self.app(scope, receive, send_and_note_status)
+            await self.app(scope, receive, send_with_id)
         finally:
-            milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            fields = {"method": scope["method"], "path": scope["path"][:MOST_CHARACTERS]}
-            extra = {"fields": {**fields, "status": status, "ms": milliseconds}}
-            # What `log.info` does, without a search of the stack for the line that logs.
-            log.handle(
-                log.makeRecord(
-                    log.name, logging.INFO, __file__, 0, "request", (), None, extra=extra
-                )
-            )
+            if log.isEnabledFor(logging.INFO):
+                self._log(scope, request_id, status, time.perf_counter() - began)
+
+    def _log(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        fields = {"method": scope["method"], "path": scope["path"][:MOST_CHARACTERS]}
+        fields["request"] = request_id[:MOST_CHARACTERS]
+        extra = {"fields": {**fields, "status": status, "ms": round(seconds * 1000, 1)}}
+        # What `log.info` does, without a search of the stack for the line that logs.
+        log.handle(
+            log.makeRecord(log.name, logging.INFO, __file__, 0, "request", (), None, extra=extra)
+        )

@@ -14,7 +14,7 @@ PACKAGES = ("assistants_server", "helpers", "notebooks")  # each imports only th
 # A new folder or file has to be put where it belongs.
 ROOMS = """
     marks tutor clock tokens terminal_escapes default_paths private_files
-    interpreter_shutdown logs store web contents code_interpreter file_search
+    interpreter_shutdown request_ids logs store web contents code_interpreter file_search
     offline tools wire engine api app server __main__
 """.split()  # noqa: SIM905, as a list it would fill the page
 

@@ -10,6 +10,7 @@ from functools import partial
 from openai.types.beta import Thread
 from openai.types.beta.threads.run import RequiredAction
 
+from assistants_server import request_ids
 from assistants_server.clock import now
 from assistants_server.engine.draft import Draft
 from assistants_server.engine.failures import UpstreamError
@@ -186,6 +187,7 @@ class Execution:
     async def _finish(self, end: End) -> None:
         """Write the end of the run, and of its open step and message, as soon as that is possible."""
         fields = {"run": self.run_id, "status": end.status, "error": end.error and end.error.code}
+        fields["request"] = request_ids.current.get()
         written = self.draft.break_off() if self.draft else []
         waiting = False
         while True:

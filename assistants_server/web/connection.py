@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from assistants_server import request_ids
 from assistants_server.web.envelope import envelope
 
 log = logging.getLogger(__name__)
@@ -183,6 +184,7 @@ class Connection(HttpToolsProtocol):
         content = json.dumps(envelope(message, type=kind)).encode()
         headers = [
             *self.server_state.default_headers,
+            *request_ids.headers(request_ids.new(), 0),
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(content)),
             (b"connection", b"close"),
