@@ -26,6 +26,7 @@ from assistants_server.offline.tutors import tutors
 from assistants_server.store import Store
 from assistants_server.web import errors
 from assistants_server.web.auth import RequireToken
+from assistants_server.web.azure import AzureAddresses
 from assistants_server.web.body_limits import LimitBody
 
 
@@ -77,5 +78,5 @@ def create_app(
     if not offline:
         app.router.routes += pass_through.router.routes
     # Around all of Starlette's, since an answer to an unexpected error comes from its outermost.
-    app.middleware_stack = LogRequests(app.build_middleware_stack())
+    app.middleware_stack = LogRequests(AzureAddresses(app.build_middleware_stack()))
     return app

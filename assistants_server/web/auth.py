@@ -9,7 +9,9 @@ from assistants_server.web.errors import ApiError
 
 
 class RequireToken:
-    """ASGI middleware that answers 401 unless the header ``Authorization: Bearer <token>`` matches.
+    """ASGI middleware that answers 401 unless ``Authorization: Bearer <token>`` matches.
+
+    Azure's clients send the token in the header ``api-key`` instead.
 
     A web page can make a browser send requests to this server, for example by DNS rebinding. But it
     does not know the token, and there is no cookie that the browser would add. `open_path` needs no
@@ -25,11 +27,11 @@ class RequireToken:
         if scope["type"] not in ("http", "lifespan"):
             return
         if scope["type"] == "http" and scope["path"] != self._open_path:
-            header = Headers(scope=scope).get("authorization", "")
-            scheme, _, given = header.partition(" ")
-            if scheme.lower() != "bearer" or not secrets.compare_digest(
-                given.strip().encode(), self._token
-            ):
+            headers = Headers(scope=scope)
+            scheme, _, given = headers.get("authorization", "").partition(" ")
+            if scheme.lower() != "bearer":
+                given = headers.get("api-key", "")
+            if not secrets.compare_digest(given.strip().encode(), self._token):
                 refusal = ApiError(401, _reason(given), code="invalid_api_key")
                 await refusal.response()(scope, receive, send)
                 return
@@ -40,7 +42,7 @@ def _reason(given: str) -> str:
     if not given:
         return (
             "You sent no token. Send the one that this server printed when it started, in the "
-            "header Authorization: Bearer TOKEN (with an OpenAI client: OPENAI_API_KEY)."
+            "header Authorization: Bearer TOKEN (with an OpenAI client: OPENAI_API_KEY), or api-key."
         )
     return (
         "Incorrect token. This server makes a new one at every start; use the one that it "
