@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from openai.types.beta import Thread
-from openai.types.beta.threads import Message
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistants_server.api import fields, tool_resources
@@ -24,6 +23,7 @@ from assistants_server.engine.states import (
     end_run,
     expire_if_due,
 )
+from assistants_server.file_search import Library
 from assistants_server.store import Store, new_id
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Temperature, TopP, WithMetadata
@@ -79,31 +79,40 @@ class RunQuery(BaseModel):
     include: Annotated[list[Include], Field(alias="include[]")] = []
 
 
-async def _add_run(store: Store, thread_id: str, body: CreateRun, undo: AsyncExitStack) -> Run:
+async def _add_run(store: Store, library: Library, thread_id: str, body: CreateRun) -> Run:
     """Store a new queued run, with the messages that it adds to the thread.
 
-    Nothing is awaited after it is stored, so that it is started before the watchdog sees it.
+    It is stored last, and nothing is awaited after that, so that it is started before the watchdog
+    sees it, and is never left behind by what fails.
 
     Raises:
         NotFound: the thread, the assistant or a file does not exist; nothing is stored.
         ApiError: 400, the thread has an active run; nothing is stored.
     """
+    added = body.additional_messages or []
+    if added:
+        _addable(store, thread_id, body)  # before their files are attached
+    messages = await prepare(store, thread_id, added)
+    async with AsyncExitStack() as undo:
+        await tool_resources.attach(library, store, thread_id, to_search(added), undo)
+        async with store.writing(SECONDS_TO_WAIT):
+            run = _addable(store, thread_id, body)
+            for row in messages:
+                store.insert_row(row)
+            store.insert(run, parent=thread_id)
+            store.claim(run)
+        undo.pop_all()
+    return run
+
+
+def _addable(store: Store, thread_id: str, body: CreateRun) -> Run:
+    """Return a new run, if its thread takes one now. Raises as `_add_run`."""
     store.get(Thread, thread_id)
-    messages = await prepare(store, thread_id, body.additional_messages or [])
-    async with store.writing(SECONDS_TO_WAIT):
-        store.get(Thread, thread_id)
-        assistant = store.get(Assistant, body.assistant_id)
-        if run := active_run(store, thread_id):
-            raise ApiError(400, f"Thread {thread_id} already has an active run {run.id}.")
-        for row in messages:
-            store.insert_row(row)
-        run = _new_run(thread_id, assistant, body)
-        _check_choice(run)
-        store.insert(run, parent=thread_id)
-        store.claim(run)
-    for row in messages:
-        undo.push_async_callback(tool_resources.take_back, store, Message, row.id)
-    undo.push_async_callback(tool_resources.take_back, store, Run, run.id)
+    assistant = store.get(Assistant, body.assistant_id)
+    if active := active_run(store, thread_id):
+        raise ApiError(400, f"Thread {thread_id} already has an active run {active.id}.")
+    run = _new_run(thread_id, assistant, body)
+    _check_choice(run)
     return run
 
 
@@ -175,7 +184,7 @@ async def create_thread_and_run(
     store.get(Assistant, body.assistant_id)  # before anything is made
     async with AsyncExitStack() as undo:
         added = await add_thread(store, engine.library, thread, undo)
-        run = await _add_run(store, added.id, CreateRun.model_validate(given), undo)
+        run = await _add_run(store, engine.library, added.id, CreateRun.model_validate(given))
         undo.pop_all()
     return _start(engine, run, body.stream, ("thread.created", added))
 
@@ -188,13 +197,8 @@ async def create(
     store: TheStore,
     engine: TheEngine,
 ) -> Run | EventStream:
-    files = to_search(body.additional_messages or [])
-    async with AsyncExitStack() as undo:
-        run = await _add_run(store, thread_id, body, undo)
-        with engine.expecting(run.id):
-            await tool_resources.attach(engine.library, store, thread_id, files, undo)
-            undo.pop_all()
-            return _start(engine, run, body.stream, contents=store if query.include else None)
+    run = await _add_run(store, engine.library, thread_id, body)
+    return _start(engine, run, body.stream, contents=store if query.include else None)
 
 
 def _start(

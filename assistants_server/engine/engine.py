@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from assistants_server.code_interpreter import CodeInterpreter
@@ -49,10 +47,10 @@ class Engine:
         self._interpreter = CodeInterpreter(store, unsafe_code)
         self._context = partial(Context, store, self._interpreter, self.library)
         self._executions: dict[str, Execution] = {}
-        self._expected: set[str] = set()
         # What other servers left behind: files of vector stores, and kernels and folders.
         sweeps = [self.library.adopt, self._interpreter.sweep]
-        self._watchdog = Watchdog(store, self.feed, self._here, self.interrupt, sweeps)
+        here = self._executions.keys
+        self._watchdog = Watchdog(store, self.feed, here, self.interrupt, sweeps)
 
     async def open(self) -> None:
         """End the runs that servers which are gone have left behind, and read on where they stopped.
@@ -61,15 +59,6 @@ class Engine:
         """
         await self._watchdog.start()
         self.library.resume()
-
-    @contextmanager
-    def expecting(self, run_id: str) -> Iterator[None]:
-        """Say that a run which is stored will be started, or deleted, in here."""
-        self._expected.add(run_id)
-        try:
-            yield
-        finally:
-            self._expected.discard(run_id)
 
     def start(self, run_id: str) -> None:
         """Begin to execute a queued run, and return at once."""
@@ -99,9 +88,6 @@ class Engine:
         await self._interpreter.close()
         await self.library.close()
         await self._model.close()
-
-    def _here(self) -> set[str]:
-        return self._executions.keys() | self._expected
 
     def _ended(self, task: asyncio.Task) -> None:
         run_id = task.get_name()
