@@ -3,21 +3,58 @@
 See https://platform.openai.com/docs/api-reference/assistants
 """
 
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from assistants_server.web.json_schema import JsonSchemaObject
 
 
 class Body(BaseModel):
-    """A request body. Unknown parameters are rejected, and ``"5"`` is not accepted as a number."""
+    """A request body. Unknown parameters are rejected, and ``"5"`` is not accepted as a number.
+
+    A parameter that may be left out, and cannot be null, may be given as null all the same: it then
+    counts as left out, for example ``{"tools": null}``.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, body: Any) -> Any:
+        if not isinstance(body, dict) or None not in body.values():
+            return body
+        optional = _never_null(cls)
+        return {
+            name: each for name, each in body.items() if each is not None or name not in optional
+        }
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        described = handler.resolve_ref_schema(handler(core_schema))
+        for name in _never_null(cls):
+            known = described["properties"][name]
+            described["properties"][name] = {"anyOf": [known, {"type": "null"}]}
+        return described
 
     def given(self) -> dict[str, Any]:
         """Return the parameters that the caller sent, without defaults."""
         return self.model_dump(exclude_unset=True, by_alias=True)
+
+
+@cache
+def _never_null(model: type[Body]) -> set[str]:
+    """Return the names of the optional parameters that cannot be null."""
+    return {
+        field.alias or name
+        for name, field in model.model_fields.items()
+        if not field.is_required() and type(None) not in get_args(field.annotation)
+    }
 
 
 Metadata = Annotated[
