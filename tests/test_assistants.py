@@ -18,8 +18,17 @@ EVERYTHING = {
     },
     "tools": [
         {"type": "code_interpreter"},
-        {"type": "file_search", "file_search": {"max_num_results": 5}},
-        {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}},
+        {
+            "type": "file_search",
+            "file_search": {
+                "max_num_results": 5,
+                "ranking_options": {"score_threshold": 0.5, "ranker": "auto"},
+            },
+        },
+        {
+            "type": "function",
+            "function": {"name": "f", "parameters": {"type": "object"}, "strict": True},
+        },
     ],
 }
 

@@ -4,6 +4,8 @@ import socket
 
 import pytest
 
+from assistants_server.api.assistants import CreateAssistant
+from assistants_server.api.runs import CreateRun
 from tests.conftest import MODEL
 from tests.serving import connected
 from tests.upstream import CANARY_KEY, completed, send_events, send_json, upstream
@@ -56,6 +58,80 @@ def test_what_the_upstream_is_asked(run_with):
         "prompt_tokens": 7,
         "completion_tokens": 3,
         "total_tokens": 10,
+        "prompt_token_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+
+
+# What a caller may set of a run, and what of it the upstream gets to see.
+SETTINGS = [
+    ({"temperature": 1.0}, {"temperature": 1.0}),
+    ({"top_p": 1.0}, {"top_p": 1.0}),
+    ({"reasoning_effort": "low"}, {"reasoning": {"effort": "low"}}),
+    ({"max_completion_tokens": 300}, {"max_output_tokens": 300}),
+    ({"parallel_tool_calls": True}, {"parallel_tool_calls": True}),
+    ({"response_format": {"type": "json_object"}}, {"text": {"format": {"type": "json_object"}}}),
+    ({"response_format": "auto"}, {}),
+    ({"max_prompt_tokens": 300}, {}),
+    ({"truncation_strategy": {"type": "auto"}}, {}),
+    ({"metadata": {"a": "b"}}, {}),
+    ({}, {}),
+]
+# What the server itself says, whoever calls it. The Responses API's functions are strict by default.
+OURS = {"model", "input", "store", "stream", "tools", "tool_choice", "include"}
+FUNCTION = {"type": "function", "function": {"name": "f"}}
+
+
+WAYS = [("run", *each) for each in SETTINGS]
+WAYS += [
+    ("assistant", given, sent)
+    for given, sent in SETTINGS
+    if given.keys() <= CreateAssistant.model_fields.keys()
+]
+
+
+@pytest.mark.parametrize(("through", "given", "sent"), WAYS, ids=[f"{w} {g}" for w, g, _ in WAYS])
+def test_nothing_that_was_left_out_reaches_the_upstream(tmp_path, through, given, sent):
+    asked = []
+
+    def answer(handler, body):
+        asked.append(body)
+        send_events(handler, completed("{}"))
+
+    with upstream(answer) as address, connected(tmp_path / "a.db", upstream=address) as client:
+        of = {"run": {}, "assistant": {}, through: given}
+        assistant = client.beta.assistants.create(model=MODEL, tools=[FUNCTION], **of["assistant"])
+        thread = client.beta.threads.create(messages=[{"role": "user", "content": "Hello"}])
+        run = client.beta.threads.runs.create_and_poll(
+            thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=5, **of["run"]
+        )
+    assert run.status == "completed", run.last_error
+    (body,) = asked
+    assert {name: value for name, value in body.items() if name not in OURS} == sent
+    assert (run.temperature, run.top_p) == (1.0, 1.0)
+
+
+def test_every_setting_of_a_run_is_among_these():
+    tried = {name for given, _ in SETTINGS for name in given}
+    tried |= {"assistant_id", "model", "instructions", "tools", "stream", "tool_choice"}
+    tried |= {"additional_instructions", "additional_messages"}
+    assert set(CreateRun.model_fields) == tried
+
+
+def test_the_details_of_usage_are_the_upstreams(run_with):
+    usage = {
+        "input_tokens": 7,
+        "input_tokens_details": {"cached_tokens": 5},
+        "output_tokens": 3,
+        "output_tokens_details": {"reasoning_tokens": 2},
+    }
+    run, _ = run_with(lambda h, _: send_events(h, completed("Hi.", usage=usage)))
+    assert run.usage.to_dict() == {
+        "prompt_tokens": 7,
+        "completion_tokens": 3,
+        "total_tokens": 10,
+        "prompt_token_details": {"cached_tokens": 5},
+        "completion_tokens_details": {"reasoning_tokens": 2},
     }
 
 

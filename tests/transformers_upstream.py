@@ -152,7 +152,7 @@ def report(client: OpenAI, question: str, run) -> None:
     reason = f" ({run.last_error.message})" if run.last_error else ""
     print(f"{question}: {run.status}{reason}, {run.usage.to_dict()}")
     for message in client.beta.threads.messages.list(run.thread_id, run_id=run.id):
-        print(f"  {message.status}: {message.content[0].text.value!r}")
+        print(f"  {message.role}: {message.content[0].text.value!r}")
 
 
 def main() -> None:

@@ -39,16 +39,8 @@ class CreateAssistant(ModifyAssistant):
 async def create(body: CreateAssistant, store: TheStore, library: TheLibrary) -> Assistant:
     async with AsyncExitStack() as undo:
         await tool_resources.settle(library, store, body.tool_resources, undo)
-        defaults = {"tools": [], "metadata": {}, "response_format": "auto"}
-        assistant = Assistant.model_validate(
-            {
-                "id": new_id("asst_"),
-                "object": "assistant",
-                "created_at": now(),
-                **defaults,
-                **body.given(),
-            }
-        )
+        fields = {"id": new_id("asst_"), "object": "assistant", "created_at": now()}
+        assistant = Assistant.model_validate({**fields, **body.given()})
         async with store.writing(SECONDS_TO_WAIT):
             store.insert(assistant)
         undo.pop_all()
@@ -57,12 +49,14 @@ async def create(body: CreateAssistant, store: TheStore, library: TheLibrary) ->
 
 @router.get("")
 async def list_all(cursor: Paging, store: TheStore) -> ListPage[Assistant]:
-    return ListPage[Assistant].of(store.page(Assistant, **cursor.model_dump()))
+    page = store.page(Assistant, **cursor.model_dump())
+    tool_resources.drop_deleted(store, *page.items)
+    return ListPage[Assistant].of(page)
 
 
 @router.get("/{assistant_id}")
 async def retrieve(assistant_id: str, store: TheStore) -> Assistant:
-    return store.get(Assistant, assistant_id)
+    return tool_resources.get(store, Assistant, assistant_id)
 
 
 @router.post("/{assistant_id}")

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
 
 from fastapi.responses import StreamingResponse
-from openai.types.beta.threads.runs import RunStep
 from starlette.types import Receive, Scope, Send
 
 from assistants_server.engine.feed import Feed, Subscription
 from assistants_server.store import NotFound, Store
 from assistants_server.web.event_headers import EVENT_STREAM, UNBUFFERED
+from assistants_server.web.shown import shown
+from assistants_server.wire import RunStep
 
 STEP_COMPLETED = "thread.run.step.completed"
 DONE = "event: done\ndata: [DONE]\n\n"
@@ -43,6 +44,6 @@ async def _lines(reader: Subscription, contents: Store | None) -> AsyncIterator[
         if contents and event == STEP_COMPLETED:
             with suppress(NotFound):  # deleted meanwhile
                 step = contents.get(RunStep, RunStep.model_validate_json(data).id)
-                data = step.model_dump_json(by_alias=True)
+                data = shown(step)
         yield f"event: {event}\ndata: {data}\n\n"
     yield DONE

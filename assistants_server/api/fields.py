@@ -57,16 +57,16 @@ class NewVectorStore(WithMetadata):
 
 class FileSearchResources(Body):
     vector_store_ids: Annotated[list[str], Field(max_length=1)] = []
-    vector_stores: Annotated[list[NewVectorStore], Field(max_length=1)] | None = None
+    vector_stores: Annotated[list[NewVectorStore], Field(max_length=1)] = []
 
 
 class ToolResources(Body):
-    code_interpreter: CodeInterpreterResources | None = None
-    file_search: FileSearchResources | None = None
+    code_interpreter: CodeInterpreterResources = CodeInterpreterResources()
+    file_search: FileSearchResources = FileSearchResources()
 
 
 class Modification(WithMetadata):
-    tool_resources: ToolResources | None = None
+    tool_resources: ToolResources = ToolResources()
 
 
 ResponseFormat = (

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from openai.types import FileObject
-from openai.types.beta import Thread
-from openai.types.beta.threads import Message, MessageDeleted
+from openai.types.beta.threads import MessageDeleted
+from openai.types.beta.threads.message import IncompleteDetails
 from pydantic import Field
 
+from assistants_server import wire
 from assistants_server.api import tool_resources
 from assistants_server.api.context import SECONDS_TO_WAIT, TheLibrary, TheStore
 from assistants_server.api.lists import Cursor, ListPage
@@ -19,6 +20,7 @@ from assistants_server.engine.states import active_run
 from assistants_server.store import NotFound, Row, Store, new_id
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Body, WithMetadata
+from assistants_server.web.shown import LeftOut
 from assistants_server.web.strict_route import StrictRoute
 
 router = APIRouter(prefix="/v1/threads/{thread_id}/messages", route_class=StrictRoute)
@@ -78,6 +80,18 @@ class CreateMessage(WithMetadata):
 Messages = Annotated[list[CreateMessage], Field(max_length=MOST_AT_ONCE)]
 
 
+class Message(wire.Message):
+    """A message as it is answered: one that is whole does not say so, as it does in a stream."""
+
+    status: Annotated[
+        Literal["in_progress", "incomplete", "completed"],
+        Field(exclude_if=lambda status: status == "completed"),
+    ]
+    completed_at: Annotated[int | None, Field(exclude=True)] = None
+    incomplete_at: Annotated[int | None, LeftOut] = None
+    incomplete_details: Annotated[IncompleteDetails | None, LeftOut] = None
+
+
 class MessageCursor(Cursor):
     run_id: str | None = None
 
@@ -96,7 +110,7 @@ async def prepare(store: Store, thread_id: str, bodies: Sequence[CreateMessage])
     return rows
 
 
-def _message(store: Store, thread_id: str, body: CreateMessage) -> Message:
+def _message(store: Store, thread_id: str, body: CreateMessage) -> wire.Message:
     parts = body.content
     if isinstance(parts, str):
         parts = [TextPart(type="text", text=parts)]
@@ -105,7 +119,7 @@ def _message(store: Store, thread_id: str, body: CreateMessage) -> Message:
     for file_id in [*named, *(each.file_id for each in attachments)]:
         if not store.exists(FileObject, file_id):
             raise NotFound("file", file_id)
-    return Message.model_validate(
+    return wire.Message.model_validate(
         {
             "id": new_id("msg_"),
             "object": "thread.message",
@@ -141,25 +155,40 @@ def _content(part: Part) -> dict:
 async def create(
     thread_id: str, body: CreateMessage, store: TheStore, library: TheLibrary
 ) -> Message:
+    files = to_search([body])
+    if files:
+        _addable(store, thread_id, body)  # before they are attached
     async with AsyncExitStack() as undo:
+        await tool_resources.attach(library, store, thread_id, files, undo)
         async with store.writing(SECONDS_TO_WAIT):
-            store.get(Thread, thread_id)
-            if run := active_run(store, thread_id):
-                reason = f"Can't add messages to {thread_id} while a run {run.id} is active."
-                raise ApiError(400, reason)
-            message = _message(store, thread_id, body)
+            message = _addable(store, thread_id, body)
             store.insert(message, parent=thread_id)
-        undo.push_async_callback(tool_resources.take_back, store, Message, message.id)
-        await tool_resources.attach(library, store, thread_id, to_search([body]), undo)
         undo.pop_all()
-    return message
+    return _answer(message)
+
+
+def _addable(store: Store, thread_id: str, body: CreateMessage) -> wire.Message:
+    """Return a new message, if its thread takes one now.
+
+    Raises:
+        NotFound: the thread, or a file that it names, does not exist.
+        ApiError: 400, a run is active.
+    """
+    store.get(wire.Thread, thread_id)
+    if run := active_run(store, thread_id):
+        raise ApiError(400, f"Can't add messages to {thread_id} while a run {run.id} is active.")
+    return _message(store, thread_id, body)
+
+
+def _answer(message: wire.Message) -> Message:
+    return Message.model_construct(**vars(message))
 
 
 @router.get("")
 async def list_all(
     thread_id: str, cursor: Annotated[MessageCursor, Query()], store: TheStore
 ) -> ListPage[Message]:
-    store.get(Thread, thread_id)
+    store.get(wire.Thread, thread_id)
     return ListPage[Message].of(store.page(Message, thread_id, **cursor.model_dump()))
 
 
@@ -170,9 +199,9 @@ async def retrieve(thread_id: str, message_id: str, store: TheStore) -> Message:
 
 @router.post("/{message_id}")
 async def modify(thread_id: str, message_id: str, body: WithMetadata, store: TheStore) -> Message:
-    with store.change(Message, message_id, thread_id) as message:
-        message.metadata = body.metadata
-    return message
+    with store.change(wire.Message, message_id, thread_id) as message:
+        message.metadata = body.given().get("metadata", message.metadata)
+    return _answer(message)
 
 
 @router.delete("/{message_id}")

@@ -4,7 +4,6 @@ from contextlib import AsyncExitStack
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from openai.types.beta import Thread
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistants_server.api import fields, tool_resources
@@ -28,7 +27,7 @@ from assistants_server.store import Store, new_id
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Temperature, TopP, WithMetadata
 from assistants_server.web.strict_route import StrictRoute
-from assistants_server.wire import Assistant, Run
+from assistants_server.wire import Assistant, Run, Thread
 
 router = APIRouter(prefix="/v1/threads", route_class=StrictRoute)
 
@@ -36,6 +35,7 @@ Include = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 # What a run has of its request, or of its assistant, or by default.
 SETTINGS = {"model", "temperature", "top_p", "max_prompt_tokens", "max_completion_tokens"}
 SETTINGS |= {"truncation_strategy", "tool_choice", "parallel_tool_calls", "response_format"}
+SETTINGS |= {"reasoning_effort"}
 DEFAULTS = {
     "truncation_strategy": {"type": "auto"},
     "tool_choice": "auto",
@@ -58,7 +58,7 @@ class RunSettings(WithMetadata):
     max_completion_tokens: TokenLimit | None = None
     truncation_strategy: fields.TruncationStrategy | None = None
     tool_choice: fields.ToolChoice | None = None
-    parallel_tool_calls: bool = True
+    parallel_tool_calls: bool | None = None
     response_format: fields.ResponseFormat | None = None
 
 
@@ -152,7 +152,6 @@ def _new_run(thread_id: str, assistant: Assistant, body: CreateRun) -> Run:
         return DEFAULTS.get(name)
 
     instructions = [chosen("instructions"), body.additional_instructions]
-    effort = chosen("reasoning_effort")
     return Run.model_validate(
         {
             "id": new_id("run_"),
@@ -168,7 +167,6 @@ def _new_run(thread_id: str, assistant: Assistant, body: CreateRun) -> Run:
             ],
             "metadata": body.metadata or {},
             **{name: chosen(name) for name in SETTINGS},
-            **({"reasoning_effort": effort} if effort else {}),
         }
     )
 
@@ -232,7 +230,7 @@ async def retrieve(thread_id: str, run_id: str, store: TheStore) -> Run:
 @router.post("/{thread_id}/runs/{run_id}")
 async def modify(thread_id: str, run_id: str, body: WithMetadata, store: TheStore) -> Run:
     with store.change(Run, run_id, thread_id) as run:
-        run.metadata = body.metadata
+        run.metadata = body.given().get("metadata", run.metadata)
     return run
 
 

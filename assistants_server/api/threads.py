@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 from fastapi import APIRouter
-from openai.types.beta import Thread, ThreadDeleted
+from openai.types.beta import ThreadDeleted
 
 from assistants_server.api import tool_resources
 from assistants_server.api.context import SECONDS_TO_WAIT, TheEngine, TheLibrary, TheStore
@@ -13,6 +13,7 @@ from assistants_server.clock import now
 from assistants_server.file_search import Library
 from assistants_server.store import Store, new_id
 from assistants_server.web.strict_route import StrictRoute
+from assistants_server.wire import Thread
 
 router = APIRouter(prefix="/v1/threads", route_class=StrictRoute)
 
@@ -34,22 +35,15 @@ async def add_thread(
         ApiError: its tool resources contradict each other.
     """
     await tool_resources.settle(library, store, body.tool_resources, undo)
-    thread = Thread.model_validate(
-        {
-            "id": new_id("thread_"),
-            "object": "thread",
-            "created_at": now(),
-            "metadata": body.metadata or {},
-            "tool_resources": body.tool_resources
-            and body.tool_resources.model_dump(exclude={"file_search": {"vector_stores"}}),
-        }
-    )
+    fields = {"id": new_id("thread_"), "object": "thread", "created_at": now()}
+    given = body.model_dump(include={"metadata", "tool_resources"}, exclude_unset=True)
+    thread = Thread.model_validate({**fields, **given})
     messages = await prepare(store, thread.id, body.messages)
     async with store.writing(SECONDS_TO_WAIT):
         store.insert(thread)
         for row in messages:
             store.insert_row(row)
-    undo.push_async_callback(tool_resources.take_back, store, Thread, thread.id)
+    undo.push_async_callback(tool_resources.take_back, store, thread.id)
     files = to_search(body.messages)
     await tool_resources.attach(library, store, thread.id, files, undo)
     return store.get(Thread, thread.id) if files else thread
@@ -65,7 +59,7 @@ async def create(store: TheStore, library: TheLibrary, body: CreateThread | None
 
 @router.get("/{thread_id}")
 async def retrieve(thread_id: str, store: TheStore) -> Thread:
-    return store.get(Thread, thread_id)
+    return tool_resources.get(store, Thread, thread_id)
 
 
 @router.post("/{thread_id}")

@@ -9,15 +9,14 @@ from contextlib import AsyncExitStack, suppress
 from typing import TypeVar
 
 from openai.types import FileObject
-from openai.types.beta import Thread
-from openai.types.beta.thread import ToolResources as ThreadResources
 
 from assistants_server.api.context import SECONDS_TO_WAIT
 from assistants_server.api.fields import Modification, ToolResources
 from assistants_server.file_search import Library
-from assistants_server.store import NotFound, Store, Stored, VectorStoreRow
+from assistants_server.store import NotFound, Store, VectorStoreRow
 from assistants_server.web.errors import ApiError
-from assistants_server.wire import Assistant
+from assistants_server.wire import Assistant, Thread
+from assistants_server.wire import ToolResources as Resources
 
 T = TypeVar("T", Assistant, Thread)
 
@@ -25,7 +24,7 @@ DAYS_OF_A_THREADS_STORE = 7  # as OpenAI's
 
 
 async def settle(
-    library: Library, store: Store, resources: ToolResources | None, undo: AsyncExitStack
+    library: Library, store: Store, resources: ToolResources, undo: AsyncExitStack
 ) -> None:
     """Check that files and vector stores exist, and replace `vector_stores` by ids of new ones.
 
@@ -36,16 +35,11 @@ async def settle(
         NotFound: a file or a vector store does not exist.
         ApiError: 400, both `vector_store_ids` and `vector_stores` are given.
     """
-    if resources is None:
-        return
     search = resources.file_search
-    for store_id in search.vector_store_ids if search else ():
+    for store_id in search.vector_store_ids:
         store.get(VectorStoreRow, store_id)
-    if resources.code_interpreter:
-        for file_id in resources.code_interpreter.file_ids:
-            store.get(FileObject, file_id)
-    if not search or search.vector_stores is None:
-        return
+    for file_id in resources.code_interpreter.file_ids:
+        store.get(FileObject, file_id)
     if search.vector_store_ids and search.vector_stores:
         raise ApiError(
             400,
@@ -57,12 +51,33 @@ async def settle(
         created = await library.create(**each.model_dump(exclude_none=True))
         undo.push_async_callback(_if_there, library.delete, created.id)
         search.vector_store_ids = [created.id]
-    search.vector_stores = None
     search.model_fields_set.discard("vector_stores")
+
+
+def get(store: Store, kind: type[T], id: str) -> T:
+    """Return an assistant or a thread, without the vector stores that have been deleted.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = store.get(kind, id)
+    drop_deleted(store, found)
+    return found
+
+
+def drop_deleted(store: Store, *owners: Assistant | Thread) -> None:
+    """Take deleted vector stores out of what assistants or threads are answered with."""
+    searches = [each.tool_resources.file_search for each in owners]
+    named = [search for search in searches if search and search.vector_store_ids]
+    missing = store.missing(id for each in named for id in each.vector_store_ids) if named else ()
+    for each in named if missing else ():
+        each.vector_store_ids = [id for id in each.vector_store_ids if id not in missing]
 
 
 async def modify(library: Library, store: Store, kind: type[T], id: str, body: Modification) -> T:
     """Give an assistant or a thread the fields of a request, and return it.
+
+    Of its tool resources only those lists change that the request names.
 
     Raises:
         NotFound, ApiError: as `settle`, or the object does not exist.
@@ -71,8 +86,10 @@ async def modify(library: Library, store: Store, kind: type[T], id: str, body: M
     async with AsyncExitStack() as undo:
         await settle(library, store, body.tool_resources, undo)
         async with store.writing(SECONDS_TO_WAIT):
-            before = store.get(kind, id)
-            after = kind.model_validate({**before.model_dump(by_alias=True), **body.given()})
+            before, given = get(store, kind, id).model_dump(by_alias=True), body.given()
+            for tool, lists in given.pop("tool_resources", {}).items():
+                before["tool_resources"].setdefault(tool, {}).update(lists)
+            after = kind.model_validate({**before, **given})
             store.update(after)
         undo.pop_all()
     return after
@@ -104,17 +121,16 @@ async def attach(
         await library.add(mine, file_id)
 
 
-async def take_back(store: Store, kind: type[Stored], id: str) -> None:
-    """Delete an object that a request has stored, because a later step of it failed."""
+async def take_back(store: Store, thread_id: str) -> None:
+    """Delete a thread that a request has stored, because a later step of it failed."""
     async with store.writing(SECONDS_TO_WAIT):
         with suppress(NotFound):
-            store.delete(kind, id)
+            store.delete(Thread, thread_id)
 
 
 def _store_of(store: Store, thread_id: str) -> str | None:
-    resources = store.get(Thread, thread_id).tool_resources
-    named = resources.file_search.vector_store_ids if resources and resources.file_search else None
-    return named[0] if named else None
+    search = get(store, Thread, thread_id).tool_resources.file_search
+    return search.vector_store_ids[0] if search and search.vector_store_ids else None
 
 
 async def _give_store(library: Library, store: Store, thread_id: str, undo: AsyncExitStack) -> str:
@@ -127,15 +143,13 @@ async def _give_store(library: Library, store: Store, thread_id: str, undo: Asyn
         return theirs
     before = store.get(Thread, thread_id).tool_resources
     named = {"file_search": {"vector_store_ids": [created.id]}}
-    after = ThreadResources.model_validate({**(before.model_dump() if before else {}), **named})
+    after = Resources.model_validate(before.model_dump() | named)
     await _replace(store, thread_id, before, after)
     undo.push_async_callback(_replace, store, thread_id, after, before)
     return created.id
 
 
-async def _replace(
-    store: Store, thread_id: str, old: ThreadResources | None, new: ThreadResources | None
-) -> None:
+async def _replace(store: Store, thread_id: str, old: Resources, new: Resources) -> None:
     async with store.writing(SECONDS_TO_WAIT):
         with store.change(Thread, thread_id) as thread:
             if thread.tool_resources == old:  # no other request has changed them

@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from openai.types import FileObject
 from openai.types import vector_stores as wire
-from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
+from openai.types.vector_stores import VectorStoreFile
 from pydantic import BaseModel, Field
 
 from assistants_server.api import fields
 from assistants_server.api.context import TheLibrary, TheStore
 from assistants_server.api.lists import Cursor, ListPage
 from assistants_server.api.vector_stores import Attributes
+from assistants_server.file_search import VectorStoreFileBatch
 from assistants_server.store import Page
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Body

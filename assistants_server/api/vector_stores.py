@@ -3,13 +3,13 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from openai.types import VectorStore, VectorStoreDeleted, VectorStoreSearchResponse
+from openai.types import VectorStoreDeleted, VectorStoreSearchResponse
 from pydantic import AfterValidator, BaseModel, Field
 
 from assistants_server.api import fields
 from assistants_server.api.context import SECONDS_TO_WAIT, TheLibrary, TheStore
 from assistants_server.api.lists import ListPage, Paging
-from assistants_server.file_search import telling
+from assistants_server.file_search import VectorStore, telling
 from assistants_server.store import Page, VectorStoreRow
 from assistants_server.web.errors import ApiError
 from assistants_server.web.fields import Body, WithMetadata

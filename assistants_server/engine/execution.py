@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from openai.types.beta import Thread
 from openai.types.beta.threads.run import RequiredAction
 
 from assistants_server import request_ids
@@ -25,7 +24,7 @@ from assistants_server.engine.upstream import ModelServer
 from assistants_server.interpreter_shutdown import log_failure, program_ends
 from assistants_server.store import Busy, NotFound, Store, StoreError, Unwritable
 from assistants_server.tools import Call, Context, Toolbox, ToolError
-from assistants_server.wire import Assistant, Run
+from assistants_server.wire import Assistant, Run, Thread
 
 log = logging.getLogger(__name__)
 

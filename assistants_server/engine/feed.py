@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from assistants_server.engine.states import ENDED, Ended
+from assistants_server.web.shown import shown
 from assistants_server.wire import RunStep
 
 ERROR = "error"
@@ -116,4 +117,4 @@ class Feed:
 def _json(data: BaseModel) -> str:
     # In a delta, what is not there has not changed; null would say that it is now null.
     is_delta = getattr(data, "object", "").endswith(".delta")
-    return data.model_dump_json(by_alias=True, exclude_none=is_delta)
+    return shown(data, exclude_none=is_delta)

@@ -77,7 +77,7 @@ async def build_prompt(store: Store, run: Run, toolbox: Toolbox) -> Prompt:
     thread = await history.kept(store, run)
     own = [item for _, unit in history.turns(store, run, run.id) for item in unit.items]
     tools = await toolbox.offer()
-    effort = (run.model_extra or {}).get("reasoning_effort")
+    effort = run.reasoning_effort
     # A forced call would be forced again after its output, for ever.
     choice = "auto" if own else toolbox.choice(run.tool_choice)
     fields = {

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from openai.types.beta.threads import Message, MessageContent
+from openai.types.beta.threads import MessageContent
 from openai.types.beta.threads.runs import ToolCall
-from openai.types.beta.threads.runs.run_step import Usage
 
 from assistants_server.clock import now, now_ms
 from assistants_server.engine import deltas
@@ -13,7 +12,7 @@ from assistants_server.engine.states import end_step, leave_incomplete
 from assistants_server.engine.turn import Block, CutShort, Turn
 from assistants_server.store import ModelItems, Store, new_id
 from assistants_server.tools import KINDS, Annotator, Places, Shown, Tool, Toolbox, annotations
-from assistants_server.wire import Run, RunStep
+from assistants_server.wire import Message, Run, RunStep, Usage
 
 
 class Records:
@@ -168,6 +167,7 @@ class Records:
                 "type": details["type"],
                 "step_details": details,
                 **self._common(),
+                "expires_at": self._run.expires_at,
                 # The type has whole seconds only, and few steps take that long.
                 "metadata": {"created_at_ms": now_ms()},
             }

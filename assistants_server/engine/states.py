@@ -6,19 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from openai.types.beta.threads import Message, MessageContent, RunStatus
+from openai.types.beta.threads import MessageContent, RunStatus
 from openai.types.beta.threads.message import IncompleteDetails as MessageIncomplete
 from openai.types.beta.threads.run import LastError
-from openai.types.beta.threads.run import Usage as RunUsage
 from openai.types.beta.threads.runs.run_step import LastError as StepError
-from openai.types.beta.threads.runs.run_step import Usage
 
 from assistants_server.clock import now, now_ms
 from assistants_server.engine.failures import ErrorCode
 from assistants_server.engine.turn import CutShort
 from assistants_server.store import NotFound, Store, StoreError, Unreadable
 from assistants_server.tools import sound
-from assistants_server.wire import IncompleteDetails, Run, RunStep
+from assistants_server.wire import IncompleteDetails, Message, Run, RunStep, Usage
 
 EndStatus = Literal["completed", "failed", "cancelled", "expired", "incomplete"]
 ENDED: tuple[RunStatus, ...] = get_args(EndStatus)
@@ -107,12 +105,8 @@ def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageConten
         if run.status in ACTIVE:
             run.status = end.status
             used = [usage for usage in (end.usage, *(step.usage for step in steps)) if usage]
-            run.usage = RunUsage(
-                prompt_tokens=sum(usage.prompt_tokens for usage in used),
-                completion_tokens=sum(usage.completion_tokens for usage in used),
-                total_tokens=sum(usage.total_tokens for usage in used),
-            )
-            run.required_action = None
+            run.usage = Usage.total(used)
+            run.required_action = run.expires_at = None
             run.last_error = end.error
             run.incomplete_details = IncompleteDetails(reason=end.reason) if end.reason else None
             if end.status in ("completed", "failed", "cancelled"):

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from openai.types.beta.threads import MessageContent, RefusalContentBlock, Text, TextContentBlock
-from openai.types.beta.threads.runs.run_step import Usage
 
 from assistants_server.engine.failures import UpstreamError, reported
 from assistants_server.tools import Call, sound
+from assistants_server.wire import Usage
 
 # They say nothing that others do not, and two of them repeat the whole response.
 SKIPPED = (
@@ -254,8 +254,6 @@ def _cut_short(response: dict[str, Any]) -> CutShort | None:
 def _usage(response: dict[str, Any]) -> Usage:
     usage = response.get("usage") or {}
     read, written = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
-    return Usage(
-        prompt_tokens=read,
-        completion_tokens=written,
-        total_tokens=usage.get("total_tokens") or read + written,
-    )
+    cached = _part(usage, "input_tokens_details").get("cached_tokens") or 0
+    reasoning = _part(usage, "output_tokens_details").get("reasoning_tokens") or 0
+    return Usage.of(read, cached, written, reasoning, usage.get("total_tokens") or read + written)

@@ -7,12 +7,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from openai.types import FileObject, VectorStore
-from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
+from openai.types import FileObject
+from openai.types.vector_stores import VectorStoreFile
 
 from assistants_server import contents
 from assistants_server.clock import now
 from assistants_server.file_search import rows
+from assistants_server.file_search.answers import VectorStore, VectorStoreFileBatch
 from assistants_server.file_search.index import Index
 from assistants_server.file_search.index_thread import IndexThread
 from assistants_server.file_search.passage_search import Hit

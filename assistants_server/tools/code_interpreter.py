@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from openai.types import FileObject, beta
 from openai.types.beta import threads
@@ -16,6 +16,7 @@ from assistants_server.store import NotFound
 from assistants_server.tools.annotator import Places, beginning
 from assistants_server.tools.tool import Call, Context, Tool, sound
 from assistants_server.web.fields import Body
+from assistants_server.web.shown import LeftOut
 
 SCHEME, FOLDER = "sandbox:", "/mnt/data/"
 NAME = r"[\w.,+@-]{0,255}"  # no file has a longer one
@@ -27,6 +28,14 @@ CHARACTERS = re.compile(
     r'(?:[^"\\]|\\["\\/bfnrt]|\\u(?![dD][89abAB])[0-9a-fA-F]{4}'
     r"|\\u[dD][89abAB][0-9a-fA-F]{2}(?:\\u[0-9a-fA-F]{4}|(?=[^\\]|\\[^u])))*"
 )
+
+
+class ImageFile(threads.ImageFile):
+    detail: Annotated[Literal["auto", "low", "high"] | None, LeftOut] = None
+
+
+class ImageFileBlock(threads.ImageFileContentBlock):
+    image_file: ImageFile
 
 
 class CodeInterpreterRequest(Body):
@@ -120,9 +129,7 @@ class CodeInterpreterTool(Tool):
     def content(cls, record: runs.CodeInterpreterToolCall) -> list[threads.MessageContent]:
         """Return the figures that the code has drawn."""
         return [
-            threads.ImageFileContentBlock.model_validate(
-                {"type": "image_file", "image_file": {"file_id": output.image.file_id}}
-            )
+            ImageFileBlock(type="image_file", image_file=ImageFile(file_id=output.image.file_id))
             for output in record.code_interpreter.outputs
             if output.type == "image"
         ]

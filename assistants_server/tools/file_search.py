@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from openai.types import beta
+from openai.types.beta import file_search_tool
 from openai.types.beta.threads import runs
 from openai.types.beta.threads.runs.file_search_tool_call import FileSearchResult
 from pydantic import Field
@@ -14,6 +15,7 @@ from assistants_server.store import NotFound
 from assistants_server.tools.annotator import Places, beginning
 from assistants_server.tools.tool import Call, Context, Tool, ToolError
 from assistants_server.web.fields import Body
+from assistants_server.web.shown import LeftOut, OrDefault
 
 MOST_RESULTS = 20
 LONGEST_QUERY = 4096  # characters, as in a search over HTTP; a model's longer one is cut
@@ -35,6 +37,20 @@ class FileSearchRequest(Body):
     file_search: FileSearchOptions | None = None
 
 
+class Ranking(file_search_tool.FileSearchRankingOptions):
+    ranker: Annotated[Literal["auto", "default_2024_08_21"], OrDefault] = "default_2024_08_21"
+    score_threshold: float = 0.0
+
+
+class Options(file_search_tool.FileSearch):
+    max_num_results: Annotated[int | None, LeftOut] = None
+    ranking_options: Annotated[Ranking, OrDefault] = Ranking()
+
+
+class FileSearchSettings(beta.FileSearchTool):
+    file_search: Annotated[Options, OrDefault] = Options()
+
+
 class FileSearchTool(Tool):
     """Searches the vector stores of the assistant and the thread."""
 
@@ -45,7 +61,7 @@ class FileSearchTool(Tool):
     )
     properties = {"query": {"type": "string", "description": "what to look for"}}
     request_model = FileSearchRequest
-    settings_model = beta.FileSearchTool
+    settings_model = FileSearchSettings
     record_model = runs.FileSearchToolCall
     delta_model = runs.FileSearchToolCallDelta
 
@@ -53,19 +69,15 @@ class FileSearchTool(Tool):
         """Search the documents; raise `ToolError` if one of the vector stores has expired."""
         library, stores = self.context.library, await self._stores()
         await library.ready(stores, SECONDS_TO_READ)
-        options = self.settings.file_search
-        ranking: dict[str, Any] = {"ranker": "auto", "score_threshold": 0.0}
-        if options and options.ranking_options:
-            ranking |= options.ranking_options.model_dump(exclude_none=True)
-        most = (options and options.max_num_results) or MOST_RESULTS
-        threshold = ranking["score_threshold"]
-        hits = await library.search(stores, _query(call), most, threshold=threshold)
+        options: Options = self.settings.file_search
+        ranking, most = options.ranking_options, options.max_num_results or MOST_RESULTS
+        hits = await library.search(stores, _query(call), most, threshold=ranking.score_threshold)
         results = [
             {"file_id": hit.file_id, "file_name": hit.name, "score": hit.score}
             | {"content": [{"type": "text", "text": hit.text}]}
             for hit in hits
         ]
-        return self.record(call, ranking_options=ranking, results=results)
+        return self.record(call, ranking_options=ranking.model_dump(), results=results)
 
     async def _stores(self) -> list[str]:
         """Return the ids of the vector stores to search, without those that have been deleted."""

@@ -1,13 +1,15 @@
 """The tool of functions that the client of a run provides."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from openai.types import FunctionDefinition as Definition
 from openai.types import beta
 from openai.types.beta.threads import runs
 from openai.types.responses import FunctionToolParam
 
 from assistants_server.tools.tool import Call, Tool
 from assistants_server.web.fields import Body, FunctionDefinition
+from assistants_server.web.shown import LeftOut, OrDefault
 
 
 class FunctionRequest(Body):
@@ -15,12 +17,22 @@ class FunctionRequest(Body):
     function: FunctionDefinition
 
 
+class Function(Definition):
+    description: Annotated[str | None, LeftOut] = None
+    parameters: Annotated[dict[str, Any] | None, LeftOut] = None
+    strict: Annotated[bool, OrDefault] = False
+
+
+class FunctionSettings(beta.FunctionTool):
+    function: Function
+
+
 class FunctionTool(Tool):
     """One function. The client carries out its calls and submits their outputs."""
 
     type = "function"
     request_model = FunctionRequest
-    settings_model = beta.FunctionTool
+    settings_model = FunctionSettings
     record_model = runs.FunctionToolCall
     delta_model = runs.FunctionToolCallDelta
     streams = "arguments"
@@ -39,7 +51,7 @@ class FunctionTool(Tool):
             "type": "function",
             "name": function.name,
             "parameters": function.parameters or {"type": "object", "properties": {}},
-            "strict": function.strict or False,
+            "strict": function.strict,
         }
         if function.description is not None:
             offer["description"] = function.description

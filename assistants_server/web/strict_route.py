@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from assistants_server.web.errors import ApiError
 from assistants_server.web.json_body import not_an_object, parse
+from assistants_server.web.shown import shown
 
 
 class StrictRoute(APIRoute):
@@ -115,8 +116,7 @@ def _given(request: Request) -> dict[str, Any]:
 def _response(answer: BaseModel | Response) -> Response:
     if isinstance(answer, Response):
         return answer
-    content = answer.model_dump_json(by_alias=True, warnings=False)
-    return Response(content, media_type="application/json")
+    return Response(shown(answer), media_type="application/json")
 
 
 def _has_body(request: Request) -> bool:

@@ -301,7 +301,7 @@ class Fuzzer:
                 listed = f"/vector_stores/{store}/files"
                 ids = {"vector_store_id": store, "file_id": id}
                 self._add("store_file", f"{listed}/{id}", listed, **ids)
-            case "vector_store.files_batch":
+            case "vector_store.file_batch":
                 store = body["vector_store_id"]
                 path = f"/vector_stores/{store}/file_batches/{id}"
                 self._add("batch", path, None, vector_store_id=store, batch_id=id)
