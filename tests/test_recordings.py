@@ -211,6 +211,9 @@ def test_a_stream(api):
     assert of["thread.message.completed"] == [message.STREAMED]
     assert of["thread.run.step.created"][1] == run_step.IN_PROGRESS
     assert of["thread.run.step.completed"][0] == run_step.COMPLETED
+    first, *others = [each["delta"] for each in of["thread.message.delta"]]
+    assert first == message.BEGUN
+    assert others == [message.GOES_ON] * len(others) != []
     deltas = [each["delta"]["step_details"]["tool_calls"] for each in of["thread.run.step.delta"]]
     assert deltas[0] == [run_step.CODE_BEGUN]
     assert deltas[1] == [run_step.CODE_GOES_ON]

@@ -37,3 +37,7 @@ STREAMED = OF_ASSISTANT | {
     "completed_at": ANY,
 }
 STREAMED_AT_FIRST = STREAMED | {"status": "in_progress", "completed_at": None, "content": []}
+
+# Pieces of a text: the first has a list of annotations, the others have none; no piece has a role.
+BEGUN = {"content": [{"index": 0, "type": "text", "text": {"value": ANY, "annotations": []}}]}
+GOES_ON = {"content": [{"index": 0, "type": "text", "text": {"value": ANY}}]}
