@@ -69,7 +69,8 @@ SETTINGS = [
     ({"top_p": 1.0}, {"top_p": 1.0}),
     ({"reasoning_effort": "low"}, {"reasoning": {"effort": "low"}}),
     ({"max_completion_tokens": 300}, {"max_output_tokens": 300}),
-    ({"parallel_tool_calls": True}, {"parallel_tool_calls": True}),
+    ({"parallel_tool_calls": False}, {"parallel_tool_calls": False}),
+    ({"parallel_tool_calls": True}, {}),  # as the Responses API's default
     ({"response_format": {"type": "json_object"}}, {"text": {"format": {"type": "json_object"}}}),
     ({"response_format": "auto"}, {}),
     ({"max_prompt_tokens": 300}, {}),
@@ -78,7 +79,7 @@ SETTINGS = [
     ({}, {}),
 ]
 # What the server itself says, whoever calls it. The Responses API's functions are strict by default.
-OURS = {"model", "input", "store", "stream", "tools", "tool_choice", "include"}
+OURS = {"model", "input", "store", "stream", "tools", "include", "prompt_cache_key"}
 FUNCTION = {"type": "function", "function": {"name": "f"}}
 
 

@@ -86,7 +86,7 @@ async def build_prompt(store: Store, run: Run, toolbox: Toolbox) -> Prompt:
         "max_output_tokens": _tokens_left(store, run),
         "tools": tools or None,
         "tool_choice": choice if tools and choice != "auto" else None,
-        "parallel_tool_calls": False if tools and not run.parallel_tool_calls else None,
+        "parallel_tool_calls": False if tools and run.parallel_tool_calls is False else None,
         "temperature": run.temperature,
         "top_p": run.top_p,
         "text": _text_format(run),
