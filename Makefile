@@ -1,6 +1,6 @@
 # make run    execute every notebook and render it under build/
 # make test   ruff, mypy, the tests, and every stored output compared with what it prints now
-# make test-live-book   run each chapter against a model that words everything anew, as CI does
+# make test-live-book   run each chapter against a model that thinks and words everything anew, as CI does
 # make lab    open the notebooks in JupyterLab
 # make soak   kill servers under load at 200 random moments (25 minutes, Linux)
 # make fuzz   send 10,000 requests, valid and odd, made from the server's own schema

@@ -11,13 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx2
 
 from assistants_server.engine import Upstream
-from tests.upstream import CANARY_KEY
+from tests.upstream import CANARY_KEY, read_events
 
 Events = Iterator[dict]
 
 
 class FaultProxy:
-    """Passes requests on to an upstream, and its answers back; breaks those of ``/responses``.
+    """Passes requests on to an upstream's ``/responses``, and its answers back, broken.
 
     Each attribute is a fault; None or an empty list is none.
 
@@ -45,15 +45,8 @@ class FaultProxy:
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self._pass_through(b"")
-
             def do_POST(self) -> None:
-                content = self.rfile.read(int(self.headers["Content-Length"]))
-                if not self.path.endswith("/responses"):
-                    self._pass_through(content)
-                    return
-                body = json.loads(content)
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 proxy.seen.append(body)
                 time.sleep(proxy.seconds)
                 if proxy.statuses:
@@ -77,7 +70,7 @@ class FaultProxy:
                     self.send_response(answer.status_code)
                     self.send_header("Content-Type", answer.headers["content-type"])
                     self.end_headers()
-                    events: Iterator[dict | str] = _events(answer.iter_lines())
+                    events: Iterator[dict | str] = read_events(answer.iter_lines())
                     for number, event in enumerate(
                         proxy.change(events) if proxy.change else events
                     ):
@@ -86,17 +79,6 @@ class FaultProxy:
                                 _reset(self.connection)
                             return
                         self._send(event)
-
-            def _pass_through(self, content: bytes) -> None:
-                address = upstream.base_url.removesuffix("/v1") + self.path
-                kind = self.headers.get("Content-Type", "application/json")
-                headers = {"Authorization": f"Bearer {upstream.api_key}", "Content-Type": kind}
-                answer = httpx2.request(self.command, address, content=content, headers=headers)
-                self.send_response(answer.status_code)
-                self.send_header("Content-Type", answer.headers.get("content-type", kind))
-                self.send_header("Content-Length", str(len(answer.content)))
-                self.end_headers()
-                self.wfile.write(answer.content)
 
             def _send(self, event: dict | str) -> None:
                 text = event if isinstance(event, str) else json.dumps(event)
@@ -119,12 +101,6 @@ class FaultProxy:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-
-
-def _events(lines: Iterator[str]) -> Events:
-    for line in lines:
-        if line.startswith("data: {"):
-            yield json.loads(line.removeprefix("data: "))
 
 
 def _reset(connection: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The whole book against a live upstream: the same notebooks, and a model that words it all anew."""
+"""The whole book against a live upstream: the same notebooks, and a model that thinks and differs."""
 
 import os
 import subprocess
@@ -10,8 +10,7 @@ import pytest
 from assistants_server.engine import Upstream
 from assistants_server.server import Server
 from notebooks.book.chapters import ROOT, chapters, read
-from tests.fault_proxy import FaultProxy
-from tests.reworded import reword
+from tests.thinking_model import thinking_model
 
 LIVE = [sys.executable, "-m", "notebooks.book.live"]
 WITHOUT_RUNS = ("01_assistants", "02_threads_and_messages")
@@ -21,10 +20,9 @@ each_chapter = pytest.mark.parametrize("path", chapters(), ids=lambda path: path
 
 @pytest.mark.live_book
 @each_chapter
-def test_it_runs_against_a_second_instance_that_speaks_in_other_words(server: Server, path: Path):
-    with FaultProxy(Upstream(server.base_url, server.token)) as proxy:
-        proxy.change = reword
-        key = {"OPENAI_API_KEY": proxy.upstream.api_key, "OPENAI_BASE_URL": proxy.upstream.base_url}
+def test_it_runs_against_a_second_instance_that_thinks_and_differs(server: Server, path: Path):
+    with thinking_model(Upstream(server.base_url, server.token)) as model:
+        key = {"OPENAI_API_KEY": model.upstream.api_key, "OPENAI_BASE_URL": model.upstream.base_url}
         ended = subprocess.run(
             [*LIVE, path],
             cwd=ROOT,
@@ -34,8 +32,8 @@ def test_it_runs_against_a_second_instance_that_speaks_in_other_words(server: Se
             timeout=300,
         )
     assert ended.returncode == 0, ended.stdout
-    assert bool(proxy.seen) == (path.stem not in WITHOUT_RUNS), "what went to the upstream"
-    assert proxy.upstream.api_key not in ended.stdout + ended.stderr
+    assert bool(model.seen) == (path.stem not in WITHOUT_RUNS), "what went to the upstream"
+    assert model.upstream.api_key not in ended.stdout + ended.stderr
     *_, last = ended.stdout.splitlines()
     if path.stem in WITHOUT_RUNS:
         assert last == "It took 0 runs."

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -50,7 +50,14 @@ def send_json(handler: BaseHTTPRequestHandler, status: int, body: dict) -> None:
     handler.wfile.write(content)
 
 
-def send_events(handler: BaseHTTPRequestHandler, events: list[dict]) -> None:
+def read_events(lines: Iterator[str]) -> Iterator[dict]:
+    """Yield the events of a stream."""
+    for line in lines:
+        if line.startswith("data: {"):
+            yield json.loads(line.removeprefix("data: "))
+
+
+def send_events(handler: BaseHTTPRequestHandler, events: Iterable[dict]) -> None:
     """Send events as a lenient server does: no ``event:`` lines, and the connection closes."""
     handler.close_connection = True
     handler.send_response(200)
