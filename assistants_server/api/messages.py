@@ -181,7 +181,7 @@ def _addable(store: Store, thread_id: str, body: CreateMessage) -> wire.Message:
 
 
 def _answer(message: wire.Message) -> Message:
-    return Message.model_construct(**vars(message))
+    return Message(**vars(message))
 
 
 @router.get("")

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
-from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads import Message
 
 from assistants_server import tokens
 from assistants_server.api import messages
@@ -15,6 +15,7 @@ from assistants_server.engine import items, prompt
 from assistants_server.file_search import Library
 from assistants_server.store import NotFound, Store
 from assistants_server.tools import Context, Toolbox
+from assistants_server.wire import Run
 from tests.attacks.waiting import until
 from tests.conftest import MODEL
 from tests.serving import connected
@@ -47,33 +48,6 @@ def attached(client: OpenAI) -> dict:
     file = client.files.create(file=("a.txt", b"x = 1"), purpose="assistants")
     tools = [{"type": "file_search"}]
     return {"role": "user", "content": "x?", "attachments": [{"file_id": file.id, "tools": tools}]}
-
-
-@pytest.fixture
-def gone(client: OpenAI) -> str:
-    """A thread whose vector store has been deleted."""
-    store = client.vector_stores.create()
-    resources = {"file_search": {"vector_store_ids": [store.id]}}
-    thread = client.beta.threads.create(tool_resources=resources)
-    client.vector_stores.delete(store.id)
-    return thread.id
-
-
-def test_a_run_whose_attachment_has_no_store(client, assistant, gone, attached, rows):
-    before = rows()
-    with pytest.raises(NotFoundError, match="No vector store found"):
-        client.beta.threads.runs.create(
-            gone, assistant_id=assistant.id, additional_messages=[attached]
-        )
-    assert rows() == before
-    client.beta.threads.messages.create(gone, role="user", content="the thread is free")
-
-
-def test_a_message_whose_attachment_has_no_store(client, gone, attached, rows):
-    before = rows()
-    with pytest.raises(NotFoundError, match="No vector store found"):
-        client.beta.threads.messages.create(gone, **attached)
-    assert rows() == before
 
 
 @pytest.mark.parametrize("what", ["thread", "thread and run", "message", "run"])

@@ -13,7 +13,6 @@ from contextlib import closing
 
 import pytest
 from openai import APIError, BadRequestError, OpenAI
-from openai.types.beta.threads import Run
 
 from assistants_server.api import runs as runs_api
 from assistants_server.engine import execution
@@ -21,6 +20,7 @@ from assistants_server.engine.feed import Feed
 from assistants_server.engine.watchdog import Watchdog
 from assistants_server.file_search import Library
 from assistants_server.store import Store, new_id
+from assistants_server.wire import Run
 from tests.attacks.waiting import until
 from tests.conftest import MODEL, ROOT
 from tests.serving import connected, serving
