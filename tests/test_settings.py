@@ -11,7 +11,7 @@ from tests.conftest import MODEL
 from tests.serving import client_of, connected, serving
 from tests.upstream import completed, send_events, send_json, upstream
 
-SECRET = "sk-canary-of-a-secret"
+SECRET = "canary-of-a-secret"
 NOWHERE = "http://127.0.0.1:9"
 PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
