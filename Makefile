@@ -1,6 +1,6 @@
 # make run    execute every notebook and render it under build/
 # make test   ruff, mypy, the tests, and every stored output compared with what it prints now
-# make test-live-book   run each chapter against a model that thinks and words everything anew, as CI does
+# make test-thorough   the tests that take long, which CI runs each time: attacks, killed servers, the book against a second model
 # make lab    open the notebooks in JupyterLab
 # make soak   kill servers under load at 200 random moments (25 minutes, Linux)
 # make fuzz   send 10,000 requests, valid and odd, made from the server's own schema
@@ -17,7 +17,7 @@ endif
 PY := $(BIN)/python
 READY := .venv/.installed
 
-.PHONY: run test test-live-book test-live lab bench soak fuzz frameworks refresh lock install
+.PHONY: run test test-thorough test-live lab bench soak fuzz frameworks refresh lock install
 
 run: $(READY)
 	$(PY) -m notebooks.book.run
@@ -26,11 +26,10 @@ test: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest -m "not live_book"
+	$(PY) -m pytest -m "not thorough"
 
-# In CI: run each chapter against a model that words everything anew.
-test-live-book: $(READY)
-	$(PY) -m pytest -m live_book --dist load
+test-thorough: $(READY)
+	$(PY) -m pytest -m thorough
 
 test-live: $(READY)
 	$(PY) -m notebooks.book.live

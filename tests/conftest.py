@@ -47,39 +47,43 @@ ROOT = Path(__file__).parent.parent
 
 MODEL = "gpt-6-luna"
 
-# Folders, files and tests that take seconds: they start programs, kernels or browsers, wait, search
-# long, or send hundreds of megabytes.
-SLOW = {
-    "notebooks",
+# Folders, files and tests that only CI runs each time: they attack a boundary, kill servers, search for
+# a text that breaks the tutor, or send hundreds of megabytes.
+THOROUGH = {
     "attacks",
     "fuzz",
-    "test_a_new_tool.py",
     "test_aimock.py",
     "test_alone.py",
-    "test_bytecode.py",
     "test_dead_agentops.py",
-    "test_lab.py",
-    "test_live_book.py",
-    "test_sandbox.py",
-    "test_start.py",
     "test_store.py",
-    "test_strictness.py",
-    "test_switches.py",
-    "test_tracing.py",
-    "test_waterfall.py",
     "test_60_megabytes_are_kept_without_filling_memory",
     "test_600_megabytes_are_refused_without_filling_memory",
-    "test_a_database_that_cannot_be_used_says_so",
     "test_a_killed_server_goes_on_where_it_was",
-    "test_a_proxy_is_not_asked_for_this_machine",
-    "test_a_script_ends_by_itself_and_quietly",
-    "test_large_files_are_refused_and_memory_stays_bounded",
     "test_a_stream_cut_after_each_event",
+    "test_it_runs_against_a_second_instance_that_thinks_and_differs",
+    "test_large_files_are_refused_and_memory_stays_bounded",
     "test_no_text_makes_it_fail",
     "test_no_text_makes_it_fail_with_tools_either",
     "test_nothing_takes_it_too_long",
     "test_random_systems",
     "test_random_linear_equations",
+}
+# Those that take seconds, too: they start programs, kernels or browsers, or wait.
+SLOW = THOROUGH | {
+    "notebooks",
+    "test_a_new_tool.py",
+    "test_bytecode.py",
+    "test_lab.py",
+    "test_live_book.py",
+    "test_sandbox.py",
+    "test_start.py",
+    "test_strictness.py",
+    "test_switches.py",
+    "test_tracing.py",
+    "test_waterfall.py",
+    "test_a_database_that_cannot_be_used_says_so",
+    "test_a_proxy_is_not_asked_for_this_machine",
+    "test_a_script_ends_by_itself_and_quietly",
     "test_remote_mode_starts_no_assistants_api",
 }
 
@@ -124,10 +128,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What CONTRIBUTING calls slow is marked, so that ``-m "not slow"`` leaves it out."""
+    """What CONTRIBUTING calls slow or thorough is marked, so that ``-m`` can leave it out."""
     for item in items:
-        if {item.path.parent.name, item.path.name, item.name.partition("[")[0]} & SLOW:
+        names = {item.path.parent.name, item.path.name, item.name.partition("[")[0]}
+        if names & SLOW:
             item.add_marker(pytest.mark.slow)
+        if names & THOROUGH:
+            item.add_marker(pytest.mark.thorough)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -82,7 +82,7 @@ def test_text(live):
     assert run.status == "completed"
     assert message.content[0].text.value == "Good morning from the mock."
     tokens = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
-    assert run.usage.to_dict() == tokens  # as the upstream counts them
+    assert tokens.items() <= run.usage.to_dict().items()  # as the upstream counts them
 
 
 def test_a_program_and_its_output(live, aimock):

@@ -18,7 +18,6 @@ WITHOUT_RUNS = ("01_assistants", "02_threads_and_messages")
 each_chapter = pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 
 
-@pytest.mark.live_book
 @each_chapter
 def test_it_runs_against_a_second_instance_that_thinks_and_differs(server: Server, path: Path):
     with thinking_model(Upstream(server.base_url, server.token)) as model:
