@@ -6,9 +6,16 @@ For example ``【1:0†groups.md】``: the first passage of the run's second too
 import re
 
 LONGEST_NAME = 300
-BEGINNING = ("【", r"\d{1,9}", ":", r"\d{1,9}", "†", r"[^】\n]{0,300}")  # the parts before the last
+BEGINNING = (
+    "【",
+    r"\d{1,9}",
+    ":",
+    r"\d{1,9}",
+    "†",
+    r"[^【】\n]{0,300}",
+)  # the parts before the last
 MARK = re.compile("".join(BEGINNING) + "】")
-UNFIT = re.compile(r"[】\n]")
+UNFIT = re.compile(r"[【】\n]")
 FILES_NOTE = re.compile(r"\[Files for your code: [^\]\n]*\]")
 
 

@@ -144,7 +144,7 @@ class Run(threads.Run):
     reasoning_effort: str | None = None
     response_format: ResponseFormat = "auto"
     temperature: Sampling = None
-    # Filled in streams only, as its assistant's; in other answers it was always empty.
+    # Always empty, as in the recordings without a stream. Streamed runs had their assistant's there.
     tool_resources: ToolResources = ToolResources()
     tools: Tools
     top_p: Sampling = None

@@ -95,6 +95,12 @@ def test_a_wrong_key_is_refused_and_not_repeated(server, key):
     assert key not in str(error.value)
 
 
+@pytest.mark.parametrize("other", ["Bearer", "Bearer wrong", "Basic dTpw"])
+def test_a_right_key_counts_beside_another_header(server, other):
+    with azure(server, default_headers={"Authorization": other}) as client:
+        assert client.beta.assistants.list().object == "list"
+
+
 def test_another_unknown_parameter_is_still_refused(server):
     query = f"api-version={VERSION}&sort=name"
     answer = httpx2.get(

@@ -70,6 +70,21 @@ def test_a_text_that_is_cut_says_by_what(cut, reason, of_run, of_message):
     assert USAGE.items() <= run.usage.to_dict().items()
 
 
+@pytest.mark.parametrize("status", ["incomplete", "completed"])
+def test_a_text_is_kept_though_the_last_event_does_not_repeat_it(tmp_path, status):
+    item = {"type": "message", "id": "msg_1", "content": []}
+    events = [
+        {"type": "response.output_item.added", "item": item, "output_index": 0},
+        {"type": "response.output_text.delta", "item_id": "msg_1", "delta": "The answer is"},
+        *answered(status=status, reason="max_output_tokens"),
+    ]
+    with talking(tmp_path / "a.db", lambda _: events) as talk:
+        run = talk.ask()
+        (message,) = talk.messages(run)
+    assert run.status == status, run.last_error
+    assert message.content[0].text.value == "The answer is"
+
+
 def test_a_filter_that_lets_nothing_pass(cut):
     run, messages, _ = cut(reason="content_filter")
     assert (run.status, run.incomplete_details.reason) == ("incomplete", "content_filter")

@@ -71,6 +71,7 @@ ECHO = {"model": "m", "store": False, "include": [], "parallel_tool_calls": Fals
         (400, openai_error(None, message="include, store and parallel_tool_calls are fine")),
         (422, pydantic_error(["body", "input", "store"], input=ECHO)),
         (422, {"detail": f"Wrong, you sent {ECHO}"}),
+        (422, {"detail": "Unsupported fields in the request: {'a' 'b}"}),
         (422, {"detail": [5, {"loc": "store"}, {"loc": []}], "body": ECHO}),
         (400, openai_error("store", "unsupported_value", "store must be true")),
         (400, openai_error("store", "unsupported_parameter")),

@@ -35,7 +35,19 @@ def test_a_key_that_cannot_be_sent_is_refused_at_once_and_not_shown(env, key):
 
 
 @pytest.mark.parametrize(
-    "address", ["nowhere", "api.openai.com/v1", "http://", "http://[::1", "/v1"]
+    "address",
+    [
+        "nowhere",
+        "api.openai.com/v1",
+        "http://",
+        "http://[::1",
+        "/v1",
+        "http://up.example/v1\n",
+        "http://up.example:99999/v1",
+        "http://[1]/v1",
+        "http://up.example/v1 ",
+        "http://a/v1#b",
+    ],
 )
 def test_what_is_no_address_is_refused_at_once(env, address):
     env.setenv("OPENAI_API_KEY", SECRET)
@@ -52,6 +64,12 @@ def test_an_address_is_taken(env, address):
     env.setenv("OPENAI_API_KEY", SECRET)
     env.setenv("OPENAI_BASE_URL", address)
     assert Upstream.from_environment() == Upstream(address, SECRET)
+
+
+def test_a_secret_in_an_address_is_not_shown():
+    upstream = Upstream(f"https://user:{SECRET}@up.example/v1?code={SECRET}", SECRET)
+    assert upstream.shown == "https://up.example/v1"
+    assert upstream.query == {"code": SECRET}
 
 
 def test_an_address_without_a_key_is_spoken_of(env):

@@ -89,6 +89,37 @@ def test_a_message_that_is_too_long_alone_says_so(tmp_path):
     assert len(talk.seen) == 1
 
 
+def test_an_error_that_only_names_a_window_shortens_no_thread(tmp_path):
+    words = "Invalid schema for function 'context_window'"
+    fields = {"param": "tools[0].parameters", "code": "invalid_function_parameters"}
+    replies = iter([(400, {"error": {"message": words, **fields}})])
+    with talking(tmp_path / "a.db", lambda _: next(replies, completed("Fine."))) as talk:
+        thread = talk.client.beta.threads.create().id
+        for _ in range(9):
+            talk.client.beta.threads.messages.create(thread, role="user", content=QUESTION)
+        refused = talk.ask(QUESTION, thread=thread)
+        assert words in refused.last_error.message
+        assert talk.ask("Hello", thread=thread).status == "completed"
+    assert [len(body["input"]) for body in talk.seen] == [10, 11]
+
+
+def test_what_one_run_wants_to_write_takes_no_room_from_other_runs(tmp_path):
+    def reply(body: dict):
+        asked = tokens(body) + body.get("max_output_tokens", 0)
+        if asked > WINDOW:
+            return 400, {"error": {"message": OPENAI.format(window=WINDOW, asked=asked)}}
+        return completed("Fine.")
+
+    with talking(tmp_path / "a.db", reply) as talk:
+        thread = talk.client.beta.threads.create().id
+        for _ in range(9):
+            talk.client.beta.threads.messages.create(thread, role="user", content="Hello. " * 50)
+        assert talk.ask("Hello", thread=thread, max_completion_tokens=7500).status == "completed"
+        assert len(talk.seen[-1]["input"]) < 10
+        assert talk.ask("Hello", thread=thread).status == "completed"
+    assert len(talk.seen[-1]["input"]) == 12
+
+
 def test_last_messages_are_the_callers_choice(tmp_path):
     with talking(tmp_path / "a.db", narrow(OPENAI)) as talk:
         thread = talk.client.beta.threads.create().id

@@ -200,7 +200,7 @@ async def retrieve(thread_id: str, message_id: str, store: TheStore) -> Message:
 @router.post("/{message_id}")
 async def modify(thread_id: str, message_id: str, body: WithMetadata, store: TheStore) -> Message:
     with store.change(wire.Message, message_id, thread_id) as message:
-        message.metadata = body.given().get("metadata", message.metadata)
+        message.metadata = body.given().get("metadata", message.metadata) or {}
     return _answer(message)
 
 

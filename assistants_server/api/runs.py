@@ -230,7 +230,7 @@ async def retrieve(thread_id: str, run_id: str, store: TheStore) -> Run:
 @router.post("/{thread_id}/runs/{run_id}")
 async def modify(thread_id: str, run_id: str, body: WithMetadata, store: TheStore) -> Run:
     with store.change(Run, run_id, thread_id) as run:
-        run.metadata = body.given().get("metadata", run.metadata)
+        run.metadata = body.given().get("metadata", run.metadata) or {}
     return run
 
 

@@ -99,7 +99,7 @@ class Execution:
         except (StoreError, ToolError, ImageTooLarge) as error:
             return failed(str(error))
         except Exception as error:
-            log_failure(log, "failed", run=self.run_id)
+            log_failure(log, "failed", run=self.run_id, request=request_ids.current.get())
             ends = program_ends(error)
             return failed(STOPPED if ends else "The server had an error; its log says more.")
 

@@ -24,6 +24,7 @@ TOO_LONG = {"context_length_exceeded", "exceed_context_size_error"}  # OpenAI's,
 ABOUT_THE_WINDOW = re.compile(r"(?:context[ _]?(?:length|window|size)|maximum context)", re.I)
 WINDOW = re.compile(r"context (?:length|window|size)\D{0,40}?(\d[\d,]{2,})", re.I)
 COUNTED = re.compile(r"(\d[\d,]{2,})(?: \w+)? tokens", re.I)
+LOST_THOUGHT = re.compile(r"Item with id 'rs_\w+' not found")  # OpenAI's, where nothing is stored
 NOT_ALLOWED, NO_PAYMENT, NOT_FOUND, TOO_MANY = (401, 403), 402, 404, 429
 ALL_BUT_RESPONSES = (
     "It does not know /responses at this address. Look at OPENAI_BASE_URL, which usually ends in "
@@ -93,10 +94,10 @@ def refused(status: int, body: object, who: str, model: str) -> UpstreamError:
         who: the upstream, as the message names it.
         model: the model that was asked for.
     """
-    fields = body if isinstance(body, dict) else {}
+    fields = body if isinstance(body, dict) else {"message": body}
     said = str(fields.get("message") or fields.get("detail") or "it gave no reason")[:MOST_QUOTED]
     answered = f"{who} answered {status}: {said.rstrip('.')}."
-    if by_kind := _by_kind(fields, answered):
+    if status not in NOT_ALLOWED and (by_kind := _by_kind(fields, answered)):
         return by_kind
     if 300 <= status < 400:
         return UpstreamError(
@@ -112,7 +113,7 @@ def refused(status: int, body: object, who: str, model: str) -> UpstreamError:
             f"{answered} Does it have the model '{model}'? Set OPENAI_MODEL, and the "
             "assistant's model, to one that it has; or look at OPENAI_BASE_URL."
         )
-    if status == NOT_FOUND:
+    if status == NOT_FOUND and not fields.get("code") and not fields.get("param"):
         return UpstreamError(f"{answered} {ALL_BUT_RESPONSES}")
     if status == TOO_MANY:
         return UpstreamError(f"{answered} Wait a while and try again.", "rate_limit_exceeded")
@@ -120,20 +121,32 @@ def refused(status: int, body: object, who: str, model: str) -> UpstreamError:
 
 
 def _by_kind(fields: dict[str, Any], said: str) -> UpstreamError | None:
-    """Return what an error means that says of which kind it is, if it is one that we know."""
+    """Return what an error of a kind that we know means (credit, rate, window ...), or None."""
     kinds = {str(fields.get("code")), str(fields.get("type"))}
     if kinds & NO_CREDIT:
         # As the hosted API: a run without credit failed with this code.
         return UpstreamError(f"{said} {CREDIT}", "rate_limit_exceeded")
     if "rate_limit_exceeded" in kinds:
         return UpstreamError(f"{said} Wait a while and try again.", "rate_limit_exceeded")
-    if kinds & TOO_LONG or ABOUT_THE_WINDOW.search(said):
+    if kinds & TOO_LONG or _says_too_long(fields):
         return TooLong(said)
-    if "invalid_encrypted_content" in kinds:
+    if "invalid_encrypted_content" in kinds or LOST_THOUGHT.match(str(fields.get("message"))):
         return ForeignThoughts(said)
     if "invalid_prompt" in kinds:
         return UpstreamError(said, "invalid_prompt")
     return None
+
+
+def _says_too_long(fields: dict[str, Any]) -> bool:
+    """Return whether an error says only in words that the prompt is too long.
+
+    Words may quote anything, for example a function called ``context_window``. So they count only
+    where the error has no code (other than its status, as vLLM's), and is about no other field.
+    """
+    code, param = str(fields.get("code") or ""), fields.get("param")
+    if (code and not code.isdecimal()) or param not in (None, "", "input", "input_tokens"):
+        return False
+    return bool(ABOUT_THE_WINDOW.search(str(fields.get("message") or fields.get("detail"))))
 
 
 def _is_about_a_model(fields: dict[str, Any], model: str) -> bool:

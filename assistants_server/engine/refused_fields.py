@@ -1,6 +1,5 @@
 """Which fields of a request an upstream does not take, and can be left out."""
 
-import ast
 import re
 from collections.abc import Iterator
 
@@ -45,5 +44,5 @@ def _complaints(error: openai.APIStatusError) -> Iterator[tuple[str, bool]]:
             if place:
                 yield str(place[0]), detail.get("type") in UNKNOWN
     elif isinstance(details, str) and (unused := UNUSED.fullmatch(details)):
-        for name in ast.literal_eval(unused[1]):
+        for name in re.findall(r"'(\w+)'", unused[1]):
             yield name, True

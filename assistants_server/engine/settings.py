@@ -7,12 +7,14 @@ from importlib.util import find_spec
 from urllib.parse import parse_qsl, urlsplit
 from urllib.request import getproxies
 
+import httpx2
+
 from assistants_server.web.http_server import is_loopback
 
 OPENAI = "https://api.openai.com/v1"
 KEY = re.compile(r"[!-~]+")  # printable ASCII; only that can be sent in a header
 ADDRESS = re.compile(
-    r"https?://(?:[^/\s@]*@)?(?:[^/\s\[\]@:]+|\[[\da-fA-F:.]+\])(?::\d+)?(?:[/?#]|$)"
+    r"https?://(?:[^/\s@]*@)?(?:[^/\s\[\]@:]+|\[[\da-fA-F:.]+\])(?::\d+)?(?:[/?][^\s#]*)?"
 )
 QUOTED = re.compile(r"['\"]")
 
@@ -49,7 +51,7 @@ class Upstream:
                 "not ASCII in it, and no key has. Set it again, to the key alone."
             )
         upstream = cls(os.environ.get("OPENAI_BASE_URL") or OPENAI, key)
-        if not ADDRESS.match(upstream.base_url):
+        if not _is_address(upstream.base_url):
             raise SettingsError(
                 "OPENAI_BASE_URL is no address. Set it to one like http://localhost:11434/v1, which "
                 "begins with http:// or https://."
@@ -64,8 +66,8 @@ class Upstream:
 
     @property
     def shown(self) -> str:
-        """The address without a password that may be in it."""
-        return re.sub(r"//[^/@]*@", "//", self.base_url)
+        """The address without a password or a query that may be in it."""
+        return re.sub(r"//[^/@]*@", "//", self.address)
 
     @property
     def address(self) -> str:
@@ -91,6 +93,14 @@ def unused_address() -> str | None:
         "OPENAI_BASE_URL is set but OPENAI_API_KEY is not, so no model is asked. Set the key too; "
         "for a server that needs none, any word will do."
     )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        # Ports above 65535, for example, are found by these.
+        return bool(ADDRESS.fullmatch(url) and httpx2.URL(url) and urlsplit(url).port != 0)
+    except (ValueError, httpx2.InvalidURL):
+        return False
 
 
 def _needs_socks() -> bool:

@@ -37,7 +37,7 @@ def active_run(store: Store, thread_id: str) -> Run | None:
 def expire_if_due(store: Store, run: Run) -> Run:
     """Return the run, ended as ``expired`` if it has waited for its client too long.
 
-    So that nobody sees it wait who looks before the watchdog does.
+    The watchdog looks only now and then; this keeps a reader from seeing an expired run as waiting.
     """
     if run.status != "requires_action" or time.time() < (run.expires_at or 0):
         return run
@@ -78,7 +78,8 @@ class Ended:
 def end_run(store: Store, run_id: str, end: End, written: Sequence[MessageContent] = ()) -> Ended:
     """Write a run's end, and that of the steps and messages it left open, in one transaction.
 
-    A run that has ended already stays as it is. Its usage is the sum of its steps'.
+    A run that has ended already stays as it is. Its usage is the sum of its steps', and of a
+    last turn that no step tells about.
 
     Args:
         written: what the open message says so far.

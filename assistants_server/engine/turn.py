@@ -206,7 +206,9 @@ class TurnReader:
             # What it thought has served. A phase ("commentary", "final_answer") is to be sent back.
             phased = [item for item in turn.items if item.get("phase")]
             turn.items = [{key: item[key] for key in item if key != "id"} for item in phased]
-        if not items:  # there are servers that end with nothing but a status
+        if (
+            not turn.blocks
+        ):  # there are servers that end with nothing but a status, or without a text
             turn.blocks = [block.content for block in self._blocks.values() if block.text]
         return turn
 

@@ -22,11 +22,11 @@ Tutor = Callable[[dict[str, Any]], AsyncGenerator[dict[str, Any]]]
 
 
 class ModelServer:
-    """A connection to an upstream.
+    """Asks an upstream, or the tutor, for model turns.
 
     What a model's upstream does not take is remembered, and not sent for that model again. A
-    redirect is not followed: prompts and the key go to the address that was chosen. Whatever comes back has the
-    key taken out before it is read.
+    redirect is not followed: prompts and the key go to the address that was chosen. Whatever comes
+    back has the key taken out before it is read.
 
     Args:
         tutor: answers in the upstream's place: it is of this process, and needs no HTTP.
@@ -49,8 +49,9 @@ class ModelServer:
             UpstreamError: no connection, an error status, a failed response or a stream that ends
                 before the response does.
         """
+        window = self._windows.get(prompt.model)
         while True:
-            kept = prompt.fit(self._windows.get(prompt.model))
+            kept = prompt.fit(window)
             has_begun = False
             try:
                 async for piece in self._ask(prompt.request(kept)):
@@ -61,7 +62,10 @@ class ModelServer:
                 if has_begun or not prompt.can_drop or len(kept) < 2:
                     raise
                 most = error.room(prompt.size(kept))
-                self._windows[prompt.model] = min(most, self._windows.get(prompt.model, most))
+                window = min(most, window or most)
+                # What a run wants to write takes a part of the window that other runs may have.
+                if "max_output_tokens" not in prompt.fields:
+                    self._windows[prompt.model] = window
             except ForeignThoughts:
                 if has_begun or not prompt.thoughts:
                     raise

@@ -29,10 +29,10 @@ class RequireToken:
         if scope["type"] == "http" and scope["path"] != self._open_path:
             headers = Headers(scope=scope)
             scheme, _, given = headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer":
-                given = headers.get("api-key", "")
-            if not secrets.compare_digest(given.strip().encode(), self._token):
-                refusal = ApiError(401, _reason(given), code="invalid_api_key")
+            tried = [given if scheme.lower() == "bearer" else "", headers.get("api-key", "")]
+            fits = [secrets.compare_digest(each.strip().encode(), self._token) for each in tried]
+            if not any(fits):
+                refusal = ApiError(401, _reason("".join(tried)), code="invalid_api_key")
                 await refusal.response()(scope, receive, send)
                 return
         await self.app(scope, receive, send)
