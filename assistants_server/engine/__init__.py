@@ -1,4 +1,4 @@
-"""Executes runs: one run, one loop, each model turn from the upstream's Responses API."""
+"""Executes runs: one run, one loop, each model turn from an upstream, or offline from the tutor."""
 
 from assistants_server.engine.engine import Engine
 from assistants_server.engine.guard import Guard
