@@ -9,6 +9,7 @@ from tests.benchmarks import (
     helpers,
     http,
     live,
+    prefix,
     prompt,
     responsiveness,
     start,
@@ -16,7 +17,19 @@ from tests.benchmarks import (
     tracing,
 )
 
-benchmarks = [start, helpers, http, prompt, code, file_search, live, streams, tracing, deletions]
+benchmarks = [
+    start,
+    helpers,
+    http,
+    prompt,
+    prefix,
+    code,
+    file_search,
+    live,
+    streams,
+    tracing,
+    deletions,
+]
 if sys.platform == "linux":
     benchmarks.append(responsiveness)
 for benchmark in benchmarks:
