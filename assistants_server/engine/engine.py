@@ -53,7 +53,7 @@ class Engine:
         self._watchdog = Watchdog(store, self.feed, here, self.interrupt, sweeps)
 
     async def open(self) -> None:
-        """End the runs that servers which are gone have left behind, and read on where they stopped.
+        """End the runs that dead servers left, and go on reading the files that they had begun.
 
         From now on this is done whenever a server is gone.
         """

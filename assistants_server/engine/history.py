@@ -71,7 +71,7 @@ async def kept(store: Store, run: Run) -> list[Unit]:
 
 
 def turns(store: Store, run: Run, of_run: str) -> list[tuple[ModelItems, Unit]]:
-    """Return the turns of a run in which the model has called, oldest first, as `run` repeats them.
+    """Return the turns that are kept of a run, oldest first, as `run` repeats them.
 
     Of an earlier run, a turn whose calls were not all carried out is left out.
     """

@@ -68,7 +68,7 @@ def of_turn(items: Iterable[Item], calls: Iterable[ToolCall], first: int) -> lis
 def without_thoughts(items: Iterable[Item]) -> list[Item]:
     """Return items as another model reads them, or another account: without reasoning.
 
-    Nor with ids: by its id an item names the reasoning that it came with, which OpenAI then misses.
+    Ids go too: by its id OpenAI looks for the reasoning of an item, and refuses it without that.
     """
     return [
         {name: value for name, value in item.items() if name != "id"}

@@ -91,7 +91,7 @@ async def build_prompt(store: Store, run: Run, toolbox: Toolbox) -> Prompt:
         "top_p": run.top_p,
         "text": _text_format(run),
         "reasoning": {"effort": effort} if effort else None,
-        # What a model thinks on the way to a call is not kept there, so it is to give it to us.
+        # Nothing is stored there, so we ask for its reasoning, to send it back after the call.
         "include": ["reasoning.encrypted_content"] if tools else None,
         "store": False,
         # Requests of one thread begin alike; so they find the machine that has read the beginning.
